@@ -4,7 +4,6 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // A Book keeps the current [Snapshot] and makes the next one whenever a part of
@@ -14,18 +13,17 @@ type Book struct {
 
 	// mu guards what the next snapshot is made of. It is held for the making
 	// only, which copies maps and does no I/O.
-	mu       sync.Mutex
-	list     *List
-	sets     map[Issuer]*Set
-	revoked  map[Thumbprint]Revocation
-	maxStale time.Duration
+	mu      sync.Mutex
+	list    *List
+	sets    map[Issuer]*Set
+	revoked map[Thumbprint]Revocation
+	terms   Terms
 }
 
 // NewBook returns a book that trusts nobody yet. remembered are revocations of
-// earlier lists, which stay in force whatever later lists say; maxStale is how
-// long a key set counts after its last renewal.
-func NewBook(remembered map[Thumbprint]Revocation, maxStale time.Duration) *Book {
-	b := &Book{sets: map[Issuer]*Set{}, revoked: maps.Clone(remembered), maxStale: maxStale}
+// earlier lists, which stay in force whatever later lists say.
+func NewBook(remembered map[Thumbprint]Revocation, terms Terms) *Book {
+	b := &Book{sets: map[Issuer]*Set{}, revoked: maps.Clone(remembered), terms: terms}
 	if b.revoked == nil {
 		b.revoked = map[Thumbprint]Revocation{}
 	}
@@ -69,7 +67,7 @@ func (b *Book) Forget(iss Issuer) {
 }
 
 func (b *Book) publish() {
-	s := &Snapshot{list: b.list, revoked: maps.Clone(b.revoked), maxStale: b.maxStale}
+	s := &Snapshot{list: b.list, revoked: maps.Clone(b.revoked), terms: b.terms}
 	if b.list != nil {
 		s.issuers = make(map[Issuer]entry)
 		for i := range b.list.Provinces {

@@ -62,10 +62,19 @@ func (a *Authority) Covers(docType, regorg string, iat int64) bool {
 // issuer's key set, and every revocation it ever learned of. It is immutable.
 // The zero Snapshot trusts nobody and has expired.
 type Snapshot struct {
-	list     *List
-	issuers  map[Issuer]entry
-	revoked  map[Thumbprint]Revocation
-	maxStale time.Duration
+	list    *List
+	issuers map[Issuer]entry
+	revoked map[Thumbprint]Revocation
+	terms   Terms
+}
+
+// Terms say how long a fetched key set is believed.
+type Terms struct {
+	// Refresh is how often sets are renewed (default 15 min): a set renewed
+	// within it is known to be complete, so that a kid it lacks does not exist.
+	Refresh time.Duration
+	// MaxStale is how long a set counts after its last renewal (default 24 h).
+	MaxStale time.Duration
 }
 
 type entry struct {
@@ -117,9 +126,10 @@ const (
 	Known
 )
 
-// Key looks up an issuer's key. A set that could not be renewed for maxStale
-// counts as unavailable. Known does not say that the key is good: see
-// [Snapshot.Revocation], [Key.Fits] and [Key.Signs].
+// Key looks up an issuer's key. A set that could not be renewed for
+// [Terms.MaxStale] counts as unavailable, and past [Terms.Refresh] it does not
+// prove that a kid does not exist. Known does not say that the key is good:
+// see [Snapshot.Revocation], [Key.Fits] and [Key.Signs].
 func (s *Snapshot) Key(iss Issuer, kid KeyID, now time.Time) (*Key, Found) {
 	e, ok := s.issuers[iss]
 	if !ok {
@@ -132,11 +142,14 @@ func (s *Snapshot) Key(iss Issuer, kid KeyID, now time.Time) (*Key, Found) {
 	switch {
 	case e.authority.KeySetURL == "":
 		return nil, Missing
-	case e.fetched == nil || now.Sub(e.fetched.Renewed) > s.maxStale:
+	case e.fetched == nil || now.Sub(e.fetched.Renewed) > s.terms.MaxStale:
 		return nil, Unavailable
 	}
 	if k := e.fetched.Key(kid); k != nil {
 		return k, Known
+	}
+	if now.Sub(e.fetched.Renewed) > s.terms.Refresh {
+		return nil, Unavailable
 	}
 	return nil, Missing
 }
