@@ -59,8 +59,8 @@ var usccExceptions = [...]USCC{
 	"91350100M0001TGQXM",
 	"91350203M0001FUE2P",
 	"91350203M0001QAY9B",
-	"91350211M00013FA1N",
 	"91350211M0000XUF46",
+	"91350211M00013FA1N",
 }
 
 // ParseUSCC checks a code against GB 32100-2015 and returns it as it stands:

@@ -1,0 +1,61 @@
+package licence_test
+
+import (
+	"testing"
+
+	"tongyan/verifiers/licence"
+)
+
+func TestSameText(t *testing.T) {
+	for name, tc := range map[string]struct {
+		a, b string
+		want bool
+	}{
+		"equal":                   {"沪上晴川科技有限公司", "沪上晴川科技有限公司", true},
+		"both empty":              {"", "", true},
+		"one empty":               {"", "晴川", false},
+		"full-width brackets":     {"晴川（上海）有限公司", "晴川(上海)有限公司", true},
+		"one bracket full-width":  {"晴川（上海)有限公司", "晴川(上海）有限公司", true},
+		"small brackets":          {"晴川﹙上海﹚有限公司", "晴川(上海)有限公司", true},
+		"vertical brackets":       {"晴川︵上海︶有限公司", "晴川(上海)有限公司", true},
+		"other brackets":          {"晴川【上海】有限公司", "晴川(上海)有限公司", false},
+		"tortoise-shell brackets": {"晴川〔上海〕有限公司", "晴川(上海)有限公司", false},
+		"brackets left out":       {"晴川（上海）有限公司", "晴川上海有限公司", false},
+		"full-width letters":      {"ＡＢＣ", "ABC", true},
+		"full-width code":         {"９１３１００００１３２２６０２５０Ｘ", "91310000132260250X", true},
+		"half-width kana":         {"ｶﾞ", "ガ", true},
+		"composed":                {"Zo\u00eb", "Zoe\u0308", true},
+		"radical and ideograph":   {"\u2f00品", "\u4e00品", true},
+		"compatibility ideograph": {"\uf900", "\u8c48", true},
+		"ideographic blank":       {"王\u3000明", "王 明", true},
+		"blank":                   {"王 明", "王明", false},
+		"blank behind":            {"abc", "abc ", false},
+		"case":                    {"abc", "ABC", false},
+		"other ASCII":             {"abc", "abd", false},
+		"simplified, traditional": {"国", "國", false},
+		"Cyrillic a":              {"a", "а", false},
+		"zero-width":              {"王明", "王\u200b明", false},
+	} {
+		if got := licence.SameText(tc.a, tc.b); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+		if got := licence.SameText(tc.b, tc.a); got != tc.want {
+			t.Errorf("%s, turned round: %t", name, got)
+		}
+	}
+}
+
+func BenchmarkSameText(b *testing.B) {
+	for name, other := range map[string]string{
+		"equal":    "晴川（上海）科技有限公司",
+		"folded":   "晴川(上海)科技有限公司",
+		"mismatch": "晴川（苏州）科技有限公司",
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				licence.SameText("晴川（上海）科技有限公司", other)
+			}
+		})
+	}
+}
