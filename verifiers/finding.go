@@ -55,6 +55,9 @@ type Finding struct {
 	// Confirmation is the holder's public key, the claim cnf.jwk, as JSON; ""
 	// where the credential names none.
 	Confirmation string
+	// HashName names the hash of the envelope's disclosures (_sd_alg), by which
+	// a holder's proof names the credential; "" where there are none.
+	HashName string
 
 	// Body is the digest of the bytes this finding is about: the whole
 	// credential, or what is left of it without a holder's proof.
