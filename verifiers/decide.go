@@ -237,7 +237,7 @@ func (d *decision) signature() Checked {
 	case d.c.Refuted:
 		return Checked{Failed, SignatureInvalid}
 	}
-	d.v.Wants = WantSignature
+	d.v.Wants, d.v.Ask = WantSignature, d.key
 	return Checked{Inconclusive, KeysUnavailable}
 }
 

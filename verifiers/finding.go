@@ -6,8 +6,10 @@ package verifiers
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 
 	"tongyan/keys"
+	"tongyan/keys/jws"
 	"tongyan/verifiers/licence"
 )
 
@@ -85,6 +87,19 @@ func (e *FormatError) Error() string {
 		return string(e.Code)
 	}
 	return string(e.Code) + ": " + e.Err.Error()
+}
+
+// FaultOf returns the code of an error of the strict readers.
+func FaultOf(err error) Code {
+	switch {
+	case errors.Is(err, jws.ErrDuplicate):
+		return FormatDuplicateMember
+	case errors.Is(err, jws.ErrHeaderNotAllowed):
+		return HeaderNotAllowed
+	case errors.Is(err, jws.ErrHeaderInvalid):
+		return HeaderInvalid
+	}
+	return FormatMalformed
 }
 
 // Unwrap returns the cause.

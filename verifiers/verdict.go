@@ -106,6 +106,8 @@ type Verdict struct {
 	// Wants names the evidence without which the verdict could not be worked
 	// out further, WantNothing where it is final.
 	Wants Want
+	// Ask is the key to check the signature with, where Wants is WantSignature.
+	Ask *keys.Key
 }
 
 // A Want is a kind of evidence that [Decide] cannot go on without.

@@ -35,16 +35,7 @@ func Open(token []byte, typ verifiers.Format) (*jws.Unverified, strict.Value, er
 
 // Fault turns an error of the strict readers into the credential's fault.
 func Fault(err error) *verifiers.FormatError {
-	code := verifiers.FormatMalformed
-	switch {
-	case errors.Is(err, jws.ErrDuplicate):
-		code = verifiers.FormatDuplicateMember
-	case errors.Is(err, jws.ErrHeaderNotAllowed):
-		code = verifiers.HeaderNotAllowed
-	case errors.Is(err, jws.ErrHeaderInvalid):
-		code = verifiers.HeaderInvalid
-	}
-	return &verifiers.FormatError{Code: code, Err: err}
+	return &verifiers.FormatError{Code: verifiers.FaultOf(err), Err: err}
 }
 
 // Read fills a finding with the header and the registered claims of a token.

@@ -1,0 +1,203 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"tongyan/keys"
+	"tongyan/keys/jws"
+	"tongyan/strict"
+	"tongyan/verifiers"
+	"tongyan/verifiers/licence"
+)
+
+// work is the state of one request.
+type work struct {
+	*Service
+	ctx context.Context
+	req *verifiers.Request
+	c   verifiers.Case
+
+	format     verifiers.Format
+	digest     verifiers.Digest // of the credential as received
+	body       []byte           // the credential without a holder's proof
+	known      verifiers.Digest // of body
+	opened     *verifiers.Unverified
+	retryAfter time.Duration
+}
+
+// read finds out what the credential says: from memory, or from its bytes.
+func (w *work) read() {
+	w.digest = verifiers.DigestOf(w.req.Credential)
+	w.body, w.known = w.req.Credential, w.digest
+	if i := bytes.LastIndexByte(w.body, '~'); i >= 0 && i+1 < len(w.body) {
+		w.body = w.body[:i+1]
+		w.known = verifiers.DigestOf(w.body)
+	}
+	if f := w.Facts.Finding(w.ctx, w.known, w.hint); f != nil {
+		w.format, w.c.Finding = f.Format, f
+		if w.req.Format != "" && w.req.Format != f.Format {
+			w.fault(verifiers.HeaderInvalid)
+			return
+		}
+	} else {
+		w.open()
+	}
+	if w.c.Finding != nil && w.c.Finding.Key != "" {
+		w.c.Standing.Standing, _ = w.Facts.Recall(w.standingKey())
+	}
+}
+
+// hint guesses which standing a credential will want, without parsing or
+// believing it: whoever forges one gains a look at a standing that nobody uses.
+func (w *work) hint() (key verifiers.StandingKey) {
+	_, rest, ok := bytes.Cut(w.body, []byte{'.'})
+	payload, _, found := bytes.Cut(rest, []byte{'.'})
+	if !ok || !found || len(w.body) > jws.MaxToken {
+		return key
+	}
+	claims, err := strict.Base64URL(string(payload))
+	if err != nil {
+		return key
+	}
+	province, _, ok := w.c.Trust.Issuer(keys.Issuer(member(claims, `"iss":"`)))
+	if code := member(claims, `"sub":"`); ok && len(code) == 18 {
+		key = verifiers.StandingKey{Province: province.Code, USCC: licence.USCC(code)}
+	}
+	return key
+}
+
+// member returns what stands between the first name and the next quote.
+func member(claims []byte, name string) string {
+	_, rest, _ := bytes.Cut(claims, []byte(name))
+	value, _, _ := bytes.Cut(rest, []byte{'"'})
+	return string(value)
+}
+
+// open parses the credential.
+func (w *work) open() {
+	start := time.Now()
+	envelope, code := w.envelope()
+	if code != "" {
+		w.fault(code)
+		return
+	}
+	w.format = envelope.Format()
+	opened, err := envelope.Open(w.body)
+	var fault *verifiers.FormatError
+	switch {
+	case errors.As(err, &fault):
+		w.fault(fault.Code)
+		return
+	case err != nil:
+		// Not an envelope's promise; a credential that nobody could read.
+		w.fault(verifiers.FormatMalformed)
+		return
+	}
+	w.opened, w.c.Finding = opened, &opened.Finding
+	w.Observer.Step(verifiers.CheckFormat, w.format, opened.Finding.Algorithm, time.Since(start))
+}
+
+// envelope chooses who reads the credential: by the caller's word, else by typ.
+func (w *work) envelope() (Envelope, verifiers.Code) {
+	typ := w.req.Format
+	if typ == "" {
+		named, err := jws.Type(w.body)
+		if err != nil {
+			return nil, verifiers.FaultOf(err)
+		}
+		typ = verifiers.Format(named)
+	}
+	e, ok := w.envelopes[typ]
+	if !ok {
+		return nil, verifiers.HeaderInvalid
+	}
+	return e, ""
+}
+
+func (w *work) fault(code verifiers.Code) { w.c.Fault, w.c.Finding = code, nil }
+
+func (w *work) standingKey() verifiers.StandingKey {
+	f := w.c.Finding
+	province, _, ok := w.c.Trust.Issuer(f.Issuer)
+	if !ok {
+		return verifiers.StandingKey{}
+	}
+	return verifiers.StandingKey{Province: province.Code, USCC: licence.USCC(f.Licence.Uniscid)}
+}
+
+// gather gets the evidence that the verdict wants, or marks it as sought.
+func (w *work) gather(v verifiers.Verdict) {
+	switch v.Wants {
+	case verifiers.WantKeys:
+		w.KeySets.Refetch(w.ctx, w.c.Finding.Issuer)
+		w.c.Trust, w.c.KeysSought = w.Trust.Current(), true
+	case verifiers.WantSignature:
+		w.prove(v.Ask)
+	case verifiers.WantHolder:
+		w.c.Holder.Sought = true
+	case verifiers.WantStatus:
+		w.c.Status.Sought = true
+		if w.Status != nil {
+			w.c.Status = w.Status.Lookup(w.ctx, w.c.Finding.Issuer, *w.c.Finding.Status, w.c.Trust, w.c.Now)
+			w.c.Status.Sought = true
+		}
+	case verifiers.WantStanding:
+		w.ask()
+	}
+}
+
+// prove checks the signature with the key that the trust list names now.
+func (w *work) prove(key *keys.Key) {
+	if w.opened == nil {
+		// The finding was proven by a key that is no longer the one of that kid.
+		if w.open(); w.opened == nil {
+			return
+		}
+	}
+	start := time.Now()
+	f, ok := w.opened.Prove(key)
+	w.Observer.Step(verifiers.CheckSignature, w.format, w.opened.Finding.Algorithm, time.Since(start))
+	if !ok {
+		w.c.Refuted = key.Thumbprint()
+		return
+	}
+	w.c.Finding = f
+	w.Facts.KeepFinding(w.known, f)
+	if standing, ok := w.Facts.Recall(w.standingKey()); ok {
+		w.c.Standing.Standing = standing
+	}
+}
+
+// ask gets a standing that the bounds allow, or the best that is kept.
+func (w *work) ask() {
+	start := time.Now()
+	key := w.standingKey()
+	w.c.Standing.Sought = true
+	if w.req.Bounds.OnlyIfCached {
+		w.c.Standing.Standing, _ = w.Facts.Lookup(w.ctx, key)
+		return
+	}
+	registry, ok := w.Registries[key.Province]
+	if !ok {
+		return
+	}
+	// Freshness is judged by a clock that goes on while the question waits.
+	fresh := func(s *verifiers.Standing) bool {
+		return w.req.Bounds.Fresh(s, w.Policy.NegativeTTL, w.Now())
+	}
+	ask := func(ctx context.Context) (verifiers.Standing, error) { return registry.Ask(ctx, key.USCC) }
+	standing, live, err := w.Facts.Standing(w.ctx, key, fresh, ask, registry.Timeout())
+	w.Observer.Step(verifiers.CheckRegistry, w.format, w.c.Finding.Algorithm, time.Since(start))
+	if err != nil {
+		var why *verifiers.UnavailableError
+		if errors.As(err, &why) {
+			w.retryAfter = why.RetryAfter
+		}
+		w.c.Standing.Standing, _ = w.Facts.Recall(key)
+		return
+	}
+	w.c.Standing.Standing, w.c.Standing.Live = standing, live
+}
