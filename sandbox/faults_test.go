@@ -226,7 +226,7 @@ func TestBreak(t *testing.T) {
 	if err := p.Break(sandbox.Fault{Mode: sandbox.Gone}); err != nil {
 		t.Fatal(err)
 	}
-	for _, url := range []string{p.Keys.URI(), p.Registry.URL(), p.StatusPrefix()} {
+	for _, url := range []string{p.Keys.URI(), p.Registry.URL(), p.Status.Prefix()} {
 		var op *net.OpError
 		if o := ask(c, url); !errors.As(o.connErr, &op) {
 			t.Errorf("%s answers", url)

@@ -1,4 +1,4 @@
-// Minting of ebl+jwt credentials: right ones, and wrong ones to order.
+// Minting of credentials: right ones, and wrong ones to order.
 
 package sandbox
 
@@ -8,10 +8,23 @@ import (
 	"time"
 )
 
+// A Format is an envelope, by its typ; its media type is "application/" and
+// the same.
+type Format string
+
+// The envelopes of contract §2.2 and §2.4.
+const (
+	EBLJWT  Format = "ebl+jwt"
+	SDJWTVC Format = "dc+sd-jwt"
+	VCJWT   Format = "vc+jwt"
+)
+
 // A LicenceSpec says what credential to mint. The zero value is a good one:
 // an invented company, registered and in existence, signed with the
 // province's first key an hour ago for a year.
 type LicenceSpec struct {
+	Format Format // empty: EBLJWT
+
 	Business *Business // nil: Class and Number say which
 	Class    Class
 	Number   int
@@ -23,6 +36,7 @@ type LicenceSpec struct {
 	Expires   time.Time // exp; zero: in a year
 	NotBefore time.Time // nbf; zero: absent
 	ID        string    // jti; "": invented
+	Status    any       // claim status; nil: absent. See StatusList.Entry
 
 	// Edit, if not nil, changes header and claims just before signing; the
 	// licence is claims["licence"].(map[string]any).
@@ -58,14 +72,32 @@ func signMaps(header, payload any, key Signer) (string, error) {
 	return SignCompact(h, p, key)
 }
 
-// Mint signs an ebl+jwt credential (contract §2.2) and returns the business
-// that its claims were made from.
+// Mint makes a credential in the envelope that spec names and returns the
+// business that its claims were made from. SD-JWTs come with all disclosures
+// and no proof; [Province.MintSD] and [Province.MintVC] have more to choose.
 func (p *Province) Mint(spec LicenceSpec) (string, Business, error) {
+	switch spec.Format {
+	case "", EBLJWT:
+		return p.mintEBL(spec)
+	case VCJWT:
+		return p.MintVC(VCSpec{LicenceSpec: spec})
+	case SDJWTVC:
+		issued, b, err := p.MintSD(SDSpec{LicenceSpec: spec})
+		if err != nil {
+			return "", Business{}, err
+		}
+		token, err := issued.Present(nil, nil)
+		return token, b, err
+	}
+	return "", Business{}, fmt.Errorf("sandbox: mint: format %q is not one of the contract's", spec.Format)
+}
+
+func (p *Province) mintEBL(spec LicenceSpec) (string, Business, error) {
 	b, key, err := p.settle(spec)
 	if err != nil {
 		return "", Business{}, err
 	}
-	header := map[string]any{"typ": "ebl+jwt", "alg": key.Alg, "kid": key.KID}
+	header := map[string]any{"typ": string(EBLJWT), "alg": key.Alg, "kid": key.KID}
 	claims := p.claims(spec, b)
 	claims["licence"] = b.Members()
 	if spec.Edit != nil {
@@ -114,6 +146,9 @@ func (p *Province) claims(spec LicenceSpec, b Business) map[string]any {
 	claims := map[string]any{"iss": p.Issuer, "sub": b.USCC, "jti": id, "iat": iat.Unix(), "exp": exp.Unix()}
 	if !spec.NotBefore.IsZero() {
 		claims["nbf"] = spec.NotBefore.Unix()
+	}
+	if spec.Status != nil {
+		claims["status"] = spec.Status
 	}
 	return claims
 }

@@ -16,7 +16,7 @@ type Province struct {
 
 	Keys     *KeySet
 	Registry *Registry
-	Status   *Endpoint // status lists, under /status/
+	Status   *StatusLists
 
 	algs    []string // as the trust list allows them
 	cities  []city
@@ -75,7 +75,7 @@ func (s *Sandbox) newProvince(m member, keys []*Key, dialect Dialect) (*Province
 	if p.Registry, err = s.newRegistry(p, dialect); err != nil {
 		return nil, err
 	}
-	p.Status, err = s.listen(m.code+" status", KindStatus, func(request) reply { return notFound })
+	p.Status, err = s.newStatusLists(p)
 	return p, err
 }
 
@@ -88,14 +88,10 @@ func (p *Province) SigningKey(alg string) *Key {
 	return p.Keys.Key(alg)
 }
 
-// StatusPrefix is the address under which the province's status lists stand,
-// as the trust list's status_lists says it.
-func (p *Province) StatusPrefix() string { return p.Status.URL() + "/status/" }
-
 // Break sets the same fault on all the province's servers. The first error
 // ends it, with those before it set.
 func (p *Province) Break(f Fault) error {
-	for _, e := range []*Endpoint{p.Registry.Endpoint, p.Keys.Endpoint, p.Status} {
+	for _, e := range []*Endpoint{p.Registry.Endpoint, p.Keys.Endpoint, p.Status.Endpoint} {
 		if err := e.Set(f); err != nil {
 			return fmt.Errorf("%s: %w", e.Name(), err)
 		}

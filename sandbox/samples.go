@@ -87,6 +87,7 @@ func (s *Sandbox) makeSamples() ([]Sample, error) {
 	for _, chapter := range []func(){
 		m.validOnes, m.warned, m.badFormat, m.badHeader, m.badClaims, m.badIssuer, m.badKey,
 		m.badAlgorithm, m.badSignature, m.badTimes, m.badSubject, m.registered,
+		m.disclosuresValid, m.disclosuresBad, m.proofs, m.credentials, m.listed,
 	} {
 		if m.err == nil {
 			chapter()

@@ -15,6 +15,7 @@ type sampleKeys struct {
 	city384, cityRSA   *Key // of an issuer with inline keys only
 	outsider           *Key // in no list
 	mute               *Key // of an issuer whose key set cannot be had
+	holder             *Key // of whom SD-JWTs are bound to
 }
 
 // The issuers beside the provinces' own.
@@ -40,6 +41,7 @@ func (m *sampler) prepare() {
 		{&k.superseded, "ES256", "32-ES256-0"}, {&k.stolen, "ES256", "32-ES256-00"},
 		{&k.city384, "ES384", "hf-ES384"},
 		{&k.outsider, "ES256", "nobody-1"}, {&k.mute, "ES256", "mute-1"},
+		{&k.holder, "ES256", "holder"},
 	} {
 		key, err := NewKey(want.alg, want.kid)
 		m.keep(err)

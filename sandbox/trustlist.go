@@ -113,7 +113,7 @@ func (s *Sandbox) newTrustList(roots int) (*TrustList, error) {
 			Code: p.Code, Name: p.Name, NameEn: p.NameEn, Authority: p.Authority, State: "active",
 			Issuers: []ListIssuer{{
 				Iss: p.Issuer, Types: []string{"business-licence"}, Algs: p.algs,
-				JWKSURI: p.Keys.URI(), StatusLists: []string{p.StatusPrefix()},
+				JWKSURI: p.Keys.URI(), StatusLists: []string{p.Status.Prefix()},
 				Divisions: []string{p.Code[:2]}, ValidFrom: longAgo,
 			}},
 		})

@@ -58,7 +58,7 @@ func TestTrustList(t *testing.T) {
 			t.Errorf("entry %+v", entry)
 		}
 		issuer := entry.Issuers[0]
-		if issuer.Iss != p.Issuer || issuer.JWKSURI != p.Keys.URI() || issuer.StatusLists[0] != p.StatusPrefix() ||
+		if issuer.Iss != p.Issuer || issuer.JWKSURI != p.Keys.URI() || issuer.StatusLists[0] != p.Status.Prefix() ||
 			issuer.Divisions[0] != p.Code[:2] || issuer.ValidUntil != nil {
 			t.Errorf("issuer %+v", issuer)
 		}
