@@ -1,0 +1,279 @@
+package config_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	gmsm "github.com/emmansun/gmsm/sm2"
+
+	"tongyan/gateway/internal/config"
+	"tongyan/keys"
+	"tongyan/strict"
+)
+
+// contractSample is the example of contract §9, with digests in the place of
+// its ellipses and a trust list in a file.
+const contractSample = `listen: ":8443"
+admin: "127.0.0.1:9443"            # livez, readyz, metrics
+state_dir: /var/lib/tongyan         # last good trust list and key sets, highest list version
+tls:
+  mode: files                       # files | acme | internal (a development CA made on first start)
+  cert_file: gateway.pem
+  key_file: gateway.key
+  client_ca_file: ""                # ask for client certificates signed by these
+trust:
+  source: https://trust.example/list.jwt   # or a file
+  roots: [ root-a.jwk, root-b.jwk ]
+  threshold: 1
+  refresh: 5m
+  ca_file: ""                       # extra CA for https: trust list, key sets, status lists
+keys: { refresh: 15m, refetch_interval: 60s, max_stale: 24h }
+redis:
+  url: redis://127.0.0.1:6379/0     # absent: memory only. rediss://, several addresses (cluster), sentinel
+  seal_key_file: seal.key           # 32 bytes, base64
+registries:
+  "310000": { url: https://registry.sh.example, timeout: 800ms, max_in_flight: 64, rate: 200, ca_file: "" }
+registry: { negative_ttl: 60s }     # for all provinces
+freshness: { max_age: 5m, stale_if_error: 1h }   # ceilings, and the default
+policy: { clock_skew: 60s, anonymous: [], status: if-present, status_by_issuer: {} }   # status: required | if-present | instead-of-registry
+limits: { max_body: 8MiB, max_in_flight: 512 }
+relying_parties:
+  - { id: hall-pudong, key_sha256: "` + hexA + `", scopes: [verify, licence, provinces], rate: 200, lane: hall }
+  - { id: bank-a, certificate_sha256: "` + hexB + `", scopes: [verify, batch], rate: 500, lane: bank }   # or certificate_san
+receipts: { issuer: https://gateway.example, key_file: receipt-private.jwk }
+`
+
+func TestContractSampleLoads(t *testing.T) {
+	dir := folder(t)
+	path := filepath.Join(dir, "gateway.yaml")
+	if err := os.WriteFile(path, []byte(contractSample), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Warnings) > 0 {
+		t.Errorf("warnings: %v", c.Warnings)
+	}
+	for what, got := range map[string]bool{
+		"listen":         c.Listen == ":8443" && c.Admin == "127.0.0.1:9443" && c.StateDir == "/var/lib/tongyan",
+		"tls":            c.TLS.Mode == config.TLSFiles && len(c.TLS.Certificate.Reveal().Certificate) == 1 && c.TLS.ClientCAs == nil,
+		"tls paths":      c.TLS.CertFile == filepath.Join(dir, "gateway.pem") && c.TLS.KeyFile == filepath.Join(dir, "gateway.key"),
+		"trust":          c.Trust.SourceURL.String() == "https://trust.example/list.jwt" && c.Trust.SourceFile == "" && c.Trust.Threshold == 1,
+		"roots":          len(c.Trust.Roots) == 2 && c.Trust.Refresh == 5*time.Minute && c.Trust.CAs == nil,
+		"keys":           c.Keys == config.Keys{Refresh: 15 * time.Minute, RefetchInterval: time.Minute, MaxStale: 24 * time.Hour},
+		"redis":          c.Redis.Addrs[0] == "127.0.0.1:6379" && !c.Redis.TLS && !c.Redis.Cluster,
+		"seal key":       c.Redis.SealKey.Reveal()[31] == 31,
+		"registry":       c.Registries[0].Province == "310000" && c.Registries[0].Timeout == 800*time.Millisecond && c.Registries[0].Rate == 200,
+		"registry plain": c.Registries[0].MaxInFlight == 64 && c.Registries[0].Dialect == nil && c.Registry.NegativeTTL == time.Minute,
+		"freshness":      c.Freshness == config.Freshness{MaxAge: 5 * time.Minute, StaleIfError: time.Hour},
+		"policy":         c.Policy.Status == config.StatusIfPresent && c.Policy.ClockSkew == time.Minute && len(c.Policy.Anonymous) == 0,
+		"limits":         c.Limits == config.Limits{MaxBody: 8 << 20, MaxInFlight: 512},
+		"hall":           c.RelyingParties[0].Lane == config.LaneHall && len(c.RelyingParties[0].Scopes) == 3 && c.RelyingParties[0].Burst == 200,
+		"bank":           c.RelyingParties[1].Certificates[0][0] == 0xbb && c.RelyingParties[1].Rate == 500,
+		"receipts":       c.Receipts.Issuer == "https://gateway.example" && c.Receipts.Keys[0].Signs && c.Receipts.Keys[0].Algorithm == keys.ES256,
+	} {
+		if !got {
+			t.Errorf("%s: not as written", what)
+		}
+	}
+	if _, ok := c.Receipts.Keys[0].Private.Reveal().(*ecdsa.PrivateKey); !ok {
+		t.Error("the receipt key does not sign")
+	}
+}
+
+const smallest = `state_dir: state
+tls: { mode: internal }
+trust: { source: list.jwt, roots: [root-a.jwk] }
+relying_parties: [ { id: hall, key_sha256: ` + hexA + `, scopes: [verify] } ]
+`
+
+func TestDefaults(t *testing.T) {
+	dir := folder(t)
+	c, err := config.Parse([]byte(smallest), dir, "gateway.yaml", environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, got := range map[string]bool{
+		"listen":    c.Listen == ":8443" && c.Admin == "127.0.0.1:9443" && !c.AdminPublic,
+		"state_dir": c.StateDir == filepath.Join(dir, "state"),
+		"tls":       strings.Join(c.TLS.Names, " ") == "localhost 127.0.0.1 ::1" && c.TLS.ACME == nil,
+		"trust":     c.Trust.SourceFile == filepath.Join(dir, "list.jwt") && c.Trust.SourceURL == nil && c.Trust.Threshold == 1 && c.Trust.Refresh == 5*time.Minute,
+		"keys":      c.Keys == config.Keys{Refresh: 15 * time.Minute, RefetchInterval: time.Minute, MaxStale: 24 * time.Hour},
+		"none":      c.Redis == nil && c.Receipts == nil && c.Audit == nil && c.Edge == nil && len(c.Registries) == 0,
+		"registry":  c.Registry.NegativeTTL == time.Minute,
+		"freshness": c.Freshness == config.Freshness{MaxAge: 5 * time.Minute, StaleIfError: time.Hour},
+		"policy":    c.Policy.Status == config.StatusIfPresent && c.Policy.ClockSkew == time.Minute,
+		"limits":    c.Limits == config.Limits{MaxBody: 8 << 20, MaxInFlight: 512},
+		"party":     c.RelyingParties[0].Rate == 50 && c.RelyingParties[0].Burst == 50 && c.RelyingParties[0].Lane == config.LaneBank && c.RelyingParties[0].MonthlyQuota == 0,
+	} {
+		if !got {
+			t.Errorf("%s: not the default of the manual", what)
+		}
+	}
+}
+
+// everything uses what the contract's example does not.
+const everything = `admin: "0.0.0.0:9443"
+admin_public: true
+state_dir: state
+tls:
+  mode: acme
+  names: [Gateway.Example, 192.0.2.1, "2001:DB8::1"]
+  client_ca_file: ca.pem
+  acme: { directory: "https://ca.example/dir", ca_file: ca.pem, email: ops@gateway.example, http_port: 5002, tls_alpn_port: 5001, storage: redis }
+trust: { source: list.jwt, roots: [root-a.jwk, root-b.jwk], threshold: 2, refresh: 1s, ca_file: ca.pem }
+redis:
+  url: rediss+sentinel://tong:p%40ss@s1.example,s2.example:26380/master-1/3
+  sentinel_password_file: password
+  ca_file: ca.pem
+  seal_key_file: seal.key
+registries:
+  "330000":
+    url: https://registry.zj.example/v2/
+    rate: 0.5
+    ca_file: ca.pem
+    dialect:
+      method: POST
+      path: /query
+      body: '{"uniscId":"{uniscid}"}'
+      headers: { X-App-Key: "${ZJ_APP_KEY}", x-from: tongyan }
+      ok:    { pointer: /code, equals: "00" }
+      empty: { pointer: /dataCount, equals: 0 }
+      record: /datas/0
+      fields: { uniscid: /uniscId, entname: /companyName, regstate: /operatingStatus, apprdate: /appDate }
+      states: { K: "1", D: "2", XX: "4", C: "5", QX: "6" }
+  340000:
+    url: https://registry.ah.example
+    dialect: { path: "/find?code={uniscid}", ok: { pointer: /error, equals: null }, empty: { pointer: /found, equals: false } }
+policy:
+  anonymous: [verify]
+  status: instead-of-registry
+  status_by_issuer: { "https://ebl.zj.example": required }
+limits: { max_body: 65536 }
+relying_parties:
+  - { id: 浦东大厅, key_sha256: [` + hexA + `, ` + hexB + `], scopes: [verify], rate: 0.2, burst: 3, monthly_quota: 100000, lane: batch }
+  - { id: bank-a, certificate_san: "dns:API.bank.example", scopes: [verify] }
+  - { id: bank-b, certificate_san: [ "uri:spiffe://bank.example/b" ], certificate_sha256: ` + hexC + `, scopes: [verify] }
+receipts: { issuer: https://gateway.example, key_file: [receipt-private.jwk, receipt-sm2-private.jwk, receipt-old-private.jwk, root-a.jwk] }
+audit: { file: audit.jsonl, max_size: 1GiB, on_full: continue }
+edge: { certificate_sha256: ` + hexD + `, header: x-client-cert }
+`
+
+func TestEverything(t *testing.T) {
+	dir := folder(t)
+	c, err := config.Parse([]byte("\ufeff"+strings.ReplaceAll(everything, "\n", "\r\n")), dir, "gateway.yaml", environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Warnings) > 0 {
+		t.Errorf("warnings: %v", c.Warnings)
+	}
+	zj, ah := c.Registries[0], c.Registries[1]
+	for what, got := range map[string]bool{
+		"tls":        strings.Join(c.TLS.Names, " ") == "gateway.example 192.0.2.1 2001:db8::1" && c.TLS.ClientCAs != nil,
+		"acme":       c.TLS.ACME.Directory.Host == "ca.example" && c.TLS.ACME.HTTPPort == 5002 && c.TLS.ACME.TLSALPNPort == 5001 && c.TLS.ACME.Storage == config.StorageRedis && c.TLS.ACME.CAs != nil,
+		"trust":      c.Trust.Threshold == 2 && c.Trust.CAs != nil && c.Trust.Refresh == time.Second,
+		"sentinel":   c.Redis.Sentinel == "master-1" && strings.Join(c.Redis.Addrs, " ") == "s1.example:26379 s2.example:26380" && c.Redis.DB == 3 && c.Redis.TLS && !c.Redis.Cluster,
+		"user":       c.Redis.Username == "tong" && c.Redis.Password.Reveal() == "p@ss" && c.Redis.SentinelPassword.Reveal() == "redis-9c1e-secret",
+		"redis ca":   c.Redis.CAs != nil,
+		"registry":   zj.Province == "330000" && zj.URL.String() == "https://registry.zj.example/v2" && zj.Rate == 0.5 && zj.CAs != nil,
+		"dialect":    zj.Dialect.Method == "POST" && zj.Dialect.Path == "/query" && zj.Dialect.Body == `{"uniscId":"{uniscid}"}` && zj.Dialect.Record == "/datas/0",
+		"headers":    zj.Dialect.Headers["X-App-Key"].Reveal() == "zj-7f3a-secret" && zj.Dialect.Headers["X-From"].Reveal() == "tongyan",
+		"fields":     zj.Dialect.Fields == config.Fields{UniSCID: "/uniscId", EntName: "/companyName", RegState: "/operatingStatus", ApprDate: "/appDate"},
+		"states":     len(zj.Dialect.States) == 5 && zj.Dialect.States["QX"] == "6",
+		"plain":      ah.Province == "340000" && ah.Dialect.Method == "GET" && ah.Dialect.States == nil && ah.Dialect.Fields.UniSCID == "/uniscid",
+		"policy":     c.Policy.Anonymous[0] == config.ScopeVerify && c.Policy.StatusByIssuer["https://ebl.zj.example"] == config.StatusRequired,
+		"limits":     c.Limits.MaxBody == 65536,
+		"hall":       len(c.RelyingParties[0].Keys) == 2 && c.RelyingParties[0].Burst == 3 && c.RelyingParties[0].MonthlyQuota == 100000,
+		"names":      c.RelyingParties[1].CertificateNames[0] == config.CertificateName{DNS: "api.bank.example"} && c.RelyingParties[2].CertificateNames[0] == config.CertificateName{URI: "spiffe://bank.example/b"},
+		"audit":      *c.Audit == config.Audit{File: filepath.Join(dir, "audit.jsonl"), MaxSize: 1 << 30, OnFull: config.FullContinue},
+		"edge":       c.Edge.Header == "X-Client-Cert" && c.Edge.Certificates[0][0] == 0xdd,
+		"signs":      c.Receipts.Keys[0].Signs && c.Receipts.Keys[1].Signs && !c.Receipts.Keys[2].Signs && !c.Receipts.Keys[3].Signs,
+		"sm2":        c.Receipts.Keys[1].Algorithm == keys.SM2 && c.Receipts.Keys[1].DistID == "gateway",
+		"thumbprint": string(c.Receipts.Keys[0].ID) == string(c.Receipts.Keys[0].Public.Thumbprint()),
+	} {
+		if !got {
+			t.Errorf("%s: not as written", what)
+		}
+	}
+	if _, ok := c.Receipts.Keys[1].Private.Reveal().(*gmsm.PrivateKey); !ok {
+		t.Error("the SM2 receipt key does not sign")
+	}
+	for want, got := range map[string]strict.Value{
+		`"00"`: zj.Dialect.OK.Equals, "0": zj.Dialect.Empty.Equals,
+		"null": ah.Dialect.OK.Equals, "false": ah.Dialect.Empty.Equals,
+	} {
+		if tree, err := strict.Parse([]byte(want)); err != nil || !tree.Equal(got) {
+			t.Errorf("equals: %s was read as another value", want)
+		}
+	}
+	notShown(t, c)
+}
+
+// notShown prints a configuration in every way and looks for its secrets.
+func notShown(t *testing.T, c *config.Config) {
+	t.Helper()
+	d := c.Receipts.Keys[0].Private.Reveal().(*ecdsa.PrivateKey)
+	raw, err := d.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	for _, v := range []any{*c, c.TLS, *c.Redis, c.Registries, *c.Registries[0].Dialect, *c.Receipts} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+			fmt.Fprintf(&b, verb+"\n", v)
+		}
+		_ = json.NewEncoder(&b).Encode(v)
+		slog.New(slog.NewTextHandler(&b, nil)).Info("config", "value", v)
+		slog.New(slog.NewJSONHandler(&b, nil)).Info("config", "value", v)
+	}
+	for _, secret := range []string{"p@ss", "zj-7f3a-secret", "redis-9c1e-secret", fmt.Sprintf("%x", "p@ss"),
+		fmt.Sprintf("%x", raw), fmt.Sprint(raw), "0, 1, 2, 3, 4", "0 1 2 3 4", "000102030405"} {
+		if strings.Contains(b.String(), secret) {
+			t.Errorf("printed: %q", secret)
+		}
+	}
+	if strings.Count(b.String(), "[redacted]") == 0 {
+		t.Error("nothing was printed as redacted, so nothing was looked at")
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	dir := folder(t)
+	text := `state_dir: state
+tls: { mode: files, cert_file: ended.pem, key_file: ended.key, names: [gateway.example] }
+trust: { source: list.jwt, roots: [root-a.jwk, root-a.jwk] }
+keys: { max_stale: 5m }
+redis: { url: "redis://127.0.0.1", seal_key_file: seal-url.key, ca_file: ca.pem }
+`
+	c, err := config.Parse([]byte(text), dir, "gateway.yaml", environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Trust.Roots) != 1 {
+		t.Errorf("one root named twice is %d roots", len(c.Trust.Roots))
+	}
+	var got []string
+	for _, w := range c.Warnings {
+		got = append(got, w.String())
+	}
+	for i, want := range []string{
+		"relying_parties: nobody may ask", "tls.cert_file: ", "tls.names: has no effect in mode files", "trust.roots[1]: is the same key as trust.roots[0]",
+		"keys.max_stale: is below refresh", "redis.seal_key_file: ", "redis.ca_file: has no effect",
+	} {
+		if i >= len(got) || !strings.Contains(got[i], want) {
+			t.Errorf("warning %d: want %q, got %q", i, want, got)
+			break
+		}
+	}
+}
