@@ -2,18 +2,18 @@ package sandbox_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
+	"slices"
 	"testing"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/lestrrat-go/jwx/v2/jws"
-
-	"crypto"
 
 	"tongyan/sandbox"
 )
@@ -68,7 +68,7 @@ func verifiesSM2(t testing.TB, token string, rawJWK []byte) bool {
 	if m.DistID == "" {
 		m.DistID = "1234567812345678"
 	}
-	pub := &ecdsa.PublicKey{Curve: sm2.P256(), X: number(t, m.X, 32), Y: number(t, m.Y, 32)}
+	pub := pointSM2(t, coordinate(t, m.X), coordinate(t, m.Y))
 	at := bytes.LastIndexByte([]byte(token), '.')
 	sig, err := base64.RawURLEncoding.DecodeString(token[at+1:])
 	if err != nil || len(sig) != 64 {
@@ -78,13 +78,23 @@ func verifiesSM2(t testing.TB, token string, rawJWK []byte) bool {
 	return sm2.VerifyWithSM2(pub, []byte(m.DistID), []byte(token[:at]), r, s)
 }
 
-func number(t testing.TB, text string, size int) *big.Int {
+// coordinate decodes a JWK's x or y on a curve of 256 bits.
+func coordinate(t testing.TB, text string) []byte {
 	t.Helper()
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(raw) != size {
-		t.Fatalf("coordinate of %d bytes, want %d: %v", len(raw), size, err)
+	if err != nil || len(raw) != 32 {
+		t.Fatalf("coordinate of %d bytes, want 32: %v", len(raw), err)
 	}
-	return new(big.Int).SetBytes(raw)
+	return raw
+}
+
+func pointSM2(t testing.TB, x, y []byte) *ecdsa.PublicKey {
+	t.Helper()
+	pub, err := sm2.NewPublicKey(slices.Concat([]byte{4}, x, y))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pub
 }
 
 func TestSignaturesVerify(t *testing.T) {

@@ -1,11 +1,11 @@
 package sandbox_test
 
 import (
-	"crypto/ecdsa"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,16 +39,14 @@ func TestSM2SignsTheStandardDigest(t *testing.T) {
 	if jwk.Kty != "EC" || jwk.Crv != "SM2" || jwk.Alg != "SM2" {
 		t.Errorf("JWK %+v", jwk)
 	}
-	x, y := number(t, jwk.X, 32), number(t, jwk.Y, 32)
+	x, y := coordinate(t, jwk.X), coordinate(t, jwk.Y)
 
 	const id = "1234567812345678"
 	fixed, err := hex.DecodeString(curve)
 	if err != nil {
 		t.Fatal(err)
 	}
-	za := append([]byte{0, byte(8 * len(id))}, id...)
-	za = append(append(za, fixed...), x.FillBytes(make([]byte, 32))...)
-	za = append(za, y.FillBytes(make([]byte, 32))...)
+	za := slices.Concat([]byte{0, byte(8 * len(id))}, []byte(id), fixed, x, y)
 	zaSum := sm3.Sum(za)
 	at := strings.LastIndexByte(token, '.')
 	e := sm3.Sum(append(zaSum[:], token[:at]...))
@@ -57,7 +55,7 @@ func TestSM2SignsTheStandardDigest(t *testing.T) {
 	if err != nil || len(sig) != 64 {
 		t.Fatalf("signature of %d bytes, %v", len(sig), err)
 	}
-	pub := &ecdsa.PublicKey{Curve: sm2.P256(), X: x, Y: y}
+	pub := pointSM2(t, x, y)
 	if !sm2.Verify(pub, e[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
 		t.Error("does not verify")
 	}
