@@ -2,8 +2,8 @@ package front
 
 import "time"
 
-// Hasty shortens the life of internal certificates and the interval of renewals.
-func Hasty(o Options, leafLife, renewEvery time.Duration) Options {
-	o.leafLife, o.renewEvery = leafLife, renewEvery
+// Hasty shortens the life of internal certificates.
+func Hasty(o Options, leafLife time.Duration) Options {
+	o.leafLife = leafLife
 	return o
 }

@@ -47,6 +47,10 @@ type Options struct {
 	Names    []string    // DNS names and IP addresses: ACME exactly these, Internal these besides localhost, 127.0.0.1 and ::1
 	ACME     ACMEOptions // ACME only
 
+	// RenewEvery is how often Internal and ACME look whether a certificate is
+	// in the last third of its life and must be renewed; default 10 min.
+	RenewEvery time.Duration
+
 	// ClientCAs vouch for client certificates. nil asks for none; otherwise
 	// one may be left out, but not be wrong. See Front.SetClientCAs.
 	ClientCAs *x509.CertPool
@@ -58,7 +62,7 @@ type Options struct {
 	// should be served now is, an error if the old one was kept. It must not block.
 	OnReload func(error)
 
-	leafLife, renewEvery time.Duration // Internal: shortened by tests
+	leafLife time.Duration // Internal: shortened by tests
 }
 
 // A Front holds the certificate in force. It is safe for concurrent use.
@@ -95,7 +99,7 @@ func New(ctx context.Context, o Options) (*Front, error) {
 	f := &Front{options: o, log: o.Logger, stop: func() {}}
 	f.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return f.magic, nil },
-		RenewCheckInterval: o.renewEvery,
+		RenewCheckInterval: o.RenewEvery,
 		Logger:             zapTo(o.Logger),
 	})
 	f.magic = certmagic.New(f.cache, certmagic.Config{

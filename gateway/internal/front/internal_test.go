@@ -99,12 +99,12 @@ func TestInternalRenewsByItself(t *testing.T) {
 	name := strings.ToLower(rand.Text()) + ".example"
 	renewed := make(chan error, 1000)
 	// Backdated by a minute, a life of 20 s lies in its last third from the start.
-	f := open(t, front.Hasty(front.Options{Mode: front.Internal, StateDir: t.TempDir(), Names: []string{name}, OnReload: func(err error) {
+	f := open(t, front.Hasty(front.Options{Mode: front.Internal, StateDir: t.TempDir(), Names: []string{name}, RenewEvery: 50 * time.Millisecond, OnReload: func(err error) {
 		select {
 		case renewed <- err:
 		default:
 		}
-	}}, 20*time.Second, 50*time.Millisecond))
+	}}, 20*time.Second))
 	address := serve(t, f, who, front.Timeouts{})
 	serialNow := func() string {
 		state, _, err := get(address, &tls.Config{RootCAs: rootsOf(t, f), ServerName: name})
@@ -142,7 +142,7 @@ func (r records) Handle(_ context.Context, record slog.Record) error {
 func TestInternalDiskFails(t *testing.T) {
 	dir := t.TempDir()
 	log := make(records, 1000)
-	f := open(t, front.Hasty(front.Options{Mode: front.Internal, StateDir: dir, Logger: slog.New(log)}, 20*time.Second, 50*time.Millisecond))
+	f := open(t, front.Hasty(front.Options{Mode: front.Internal, StateDir: dir, RenewEvery: 50 * time.Millisecond, Logger: slog.New(log)}, 20*time.Second))
 	// A file where the folder should be; again, if a renewal under way was quicker.
 	for i := 0; os.WriteFile(filepath.Join(dir, "tls"), nil, 0o600) != nil; i++ {
 		if err := os.Rename(filepath.Join(dir, "tls"), filepath.Join(dir, fmt.Sprint("gone-", i))); err != nil || i > 100 {
