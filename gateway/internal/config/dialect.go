@@ -75,8 +75,9 @@ func readDialect(v value) *Dialect {
 	}
 	o := v.object()
 	defer o.done()
+	method, known := choose(o.get("method"), http.MethodGet, http.MethodPost)
 	x := &Dialect{
-		Method:  oneOf(o.get("method"), http.MethodGet, http.MethodPost),
+		Method:  method,
 		Path:    readPath(o.get("path")),
 		Headers: readHeaders(o.get("headers")),
 		OK:      readCondition(o.get("ok")),
@@ -87,7 +88,7 @@ func readDialect(v value) *Dialect {
 	}
 	body := o.get("body")
 	x.Body, _ = body.text()
-	if x.Body != "" && x.Method == http.MethodGet {
+	if x.Body != "" && x.Method == http.MethodGet && known {
 		body.fail("needs method: POST")
 	}
 	checkPlaces(body, x.Body)

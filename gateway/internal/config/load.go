@@ -76,7 +76,7 @@ func (d *decoder) tree(data []byte) (root value, ok bool) {
 		d.fail(start, "", "is empty")
 		return root, false
 	}
-	root = d.wrap(body, "", start)
+	root = d.wrap(body, "", start).reported()
 	return root, root.present()
 }
 

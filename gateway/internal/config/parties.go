@@ -155,10 +155,9 @@ func readScopes(v value) (scopes []Scope) {
 		if !item.present() {
 			continue
 		}
-		before := len(v.d.problems)
-		scope := oneOf(item, ScopeVerify, ScopeBatch, ScopeLicence, ScopeProvinces)
+		scope, ok := choose(item, ScopeVerify, ScopeBatch, ScopeLicence, ScopeProvinces)
 		switch {
-		case len(v.d.problems) > before:
+		case !ok:
 		case slices.Contains(scopes, scope):
 			item.fail("%s stands twice", show(string(scope)))
 		default:

@@ -77,7 +77,9 @@ func readReceipts(v value) *Receipts {
 			item.fail("holds a key, or a kid, that stands here already")
 		}
 		key.Signs = key.Private.Reveal() != nil && !signing[key.Algorithm]
-		signing[key.Algorithm] = signing[key.Algorithm] || key.Signs
+		if key.Signs {
+			signing[key.Algorithm] = true
+		}
 		r.Keys = append(r.Keys, key)
 	}
 	if len(signing) == 0 && len(v.d.problems) == intact {

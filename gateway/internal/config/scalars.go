@@ -67,17 +67,23 @@ func (v value) boolean() bool {
 
 // oneOf reads one of a closed set of words; absent is the first of them.
 func oneOf[T ~string](v value, choices ...T) T {
+	word, _ := choose(v, choices...)
+	return word
+}
+
+// choose is oneOf that tells whether the word may be built upon.
+func choose[T ~string](v value, choices ...T) (word T, ok bool) {
 	if v.node == nil {
-		return choices[0]
+		return choices[0], !v.broken
 	}
 	s, ok := v.text()
 	if slices.Contains(choices, T(s)) {
-		return T(s)
+		return T(s), true
 	}
 	if ok {
 		v.fail("%s is not known; expected %s", show(s), oneOfWords(choices))
 	}
-	return choices[0]
+	return choices[0], false
 }
 
 func oneOfWords[T ~string](choices []T) string {

@@ -86,10 +86,14 @@ func readTLS(v value, withRedis bool) (t TLS) {
 	}
 	o := v.object()
 	defer o.done()
-	t.Mode = oneOf(o.get("mode"), TLSFiles, TLSACME, TLSInternal)
+	var known bool
+	t.Mode, known = choose(o.get("mode"), TLSFiles, TLSACME, TLSInternal)
 	cert, key, names, acme := o.get("cert_file"), o.get("key_file"), o.get("names"), o.get("acme")
 	t.ClientCAFile, t.ClientCAs = o.get("client_ca_file").pool(false)
 
+	if !known {
+		return t // what else belongs here depends on it
+	}
 	if t.Mode == TLSFiles {
 		t.CertFile, t.KeyFile, t.Certificate = keyPair(cert, key)
 		withoutEffect(t.Mode, names, acme)
