@@ -147,7 +147,7 @@ func (p *parser) object(depth int) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		if p.repeated(name, p.stack[base:], &seen) {
+		if repeated(name, p.stack[base:], &seen) {
 			p.at = start
 			return Value{}, &Error{Offset: start, What: "duplicate member name", Reason: ErrDuplicate}
 		}
@@ -174,7 +174,7 @@ func (p *parser) object(depth int) (Value, error) {
 // repeated reports whether name stands among the members read so far. Past a
 // dozen members it keeps a set: against a token of thousands of members, which
 // would otherwise cost their number squared.
-func (p *parser) repeated(name string, members []Member, seen *map[string]struct{}) bool {
+func repeated(name string, members []Member, seen *map[string]struct{}) bool {
 	if len(members) < 12 {
 		for i := range members {
 			if members[i].Name == name {

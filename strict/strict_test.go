@@ -209,6 +209,11 @@ func FuzzParse(f *testing.F) {
 		if err != nil && v.Kind() != strict.Absent {
 			t.Fatal("a value beside an error")
 		}
+		if err == nil {
+			if again, err := strict.Parse(v.Canonical()); err != nil || !again.Equal(v) {
+				t.Fatalf("%q parses, but not in its canonical spelling: %v", data, err)
+			}
+		}
 		other := jsontext.Value(data).IsValid()
 		switch {
 		case err == nil && !other:
