@@ -47,6 +47,16 @@ var refused = [...]string{"crit", "jwk", "jku", "x5u", "x5c", "b64", "zip"}
 // types typ. Header comes before payload, payload before signature; the first
 // fault decides.
 func Parse(token []byte, max int, typ ...string) (*Unverified, error) {
+	return parse(token, max, true, typ)
+}
+
+// ParseProof is [Parse] for a holder's proof, whose key the credential names:
+// a kid is neither needed nor read (RFC 9901 §4.3).
+func ParseProof(token []byte, max int, typ ...string) (*Unverified, error) {
+	return parse(token, max, false, typ)
+}
+
+func parse(token []byte, max int, keyID bool, typ []string) (*Unverified, error) {
 	if len(token) > max {
 		return nil, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, max)
 	}
@@ -56,7 +66,7 @@ func Parse(token []byte, max int, typ ...string) (*Unverified, error) {
 		return nil, fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
 	u := &Unverified{SigningInput: token[:last]}
-	if err := u.readHeader(string(token[:first])); err != nil {
+	if err := u.readHeader(string(token[:first]), keyID); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	if !slices.Contains(typ, u.Type) {
@@ -80,13 +90,13 @@ func Type(token []byte) (string, error) {
 		return "", fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
 	var u Unverified
-	if err := u.readHeader(string(part)); err != nil {
+	if err := u.readHeader(string(part), true); err != nil {
 		return "", fmt.Errorf("header: %w", err)
 	}
 	return u.Type, nil
 }
 
-func (u *Unverified) readHeader(part string) error {
+func (u *Unverified) readHeader(part string, keyID bool) error {
 	if len(part) > (MaxHeader*4+2)/3 {
 		return fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxHeader)
 	}
@@ -97,20 +107,20 @@ func (u *Unverified) readHeader(part string) error {
 	if u.Header, err = strict.Parse(raw); err != nil {
 		return err
 	}
-	return u.readMembers()
+	return u.readMembers(keyID)
 }
 
 // ReadHeader reads a header that is JSON already, as in JWS JSON
 // Serialization, by the same rules.
 func ReadHeader(header strict.Value) (*Unverified, error) {
 	u := &Unverified{Header: header}
-	if err := u.readMembers(); err != nil {
+	if err := u.readMembers(true); err != nil {
 		return nil, err
 	}
 	return u, nil
 }
 
-func (u *Unverified) readMembers() error {
+func (u *Unverified) readMembers(keyID bool) error {
 	if u.Header.Kind() != strict.Object {
 		return fmt.Errorf("%w: not a JSON object", ErrMalformed)
 	}
@@ -119,12 +129,15 @@ func (u *Unverified) readMembers() error {
 		name string
 		text *string
 	}{{"alg", &u.Algorithm}, {"kid", &kid}, {"typ", &u.Type}} {
+		if m.text == &kid && !keyID {
+			continue
+		}
 		var ok bool
 		if *m.text, ok = u.Header.Get(m.name).Text(); !ok {
 			return fmt.Errorf("%w: %s is not a text", ErrHeaderInvalid, m.name)
 		}
 	}
-	if kid == "" || len(kid) > MaxKeyID {
+	if keyID && (kid == "" || len(kid) > MaxKeyID) {
 		return fmt.Errorf("%w: kid is not 1 to %d bytes long", ErrHeaderInvalid, MaxKeyID)
 	}
 	u.KeyID = keys.KeyID(kid)
@@ -134,6 +147,12 @@ func (u *Unverified) readMembers() error {
 		}
 	}
 	return nil
+}
+
+// Protected returns the header as it was signed, in base64url.
+func (u *Unverified) Protected() string {
+	part, _, _ := bytes.Cut(u.SigningInput, []byte{'.'})
+	return string(part)
 }
 
 // VerifiedBy reports whether the signature is key's over the token. The
