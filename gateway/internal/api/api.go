@@ -1,0 +1,167 @@
+// Package api is the gateway as its users meet it (contract §6): it decodes a
+// request, has it verified, and encodes the verdict. It is the only room that
+// knows status codes.
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"tongyan/gateway/internal/parties"
+	"tongyan/verifiers"
+)
+
+// A Verifier answers requests for a verdict. It never fails: see package verify.
+type Verifier interface {
+	Verify(ctx context.Context, req *verifiers.Request) *verifiers.Response
+}
+
+// Parties tells who sent a request. An error means that nobody known did.
+type Parties interface {
+	Identify(r *http.Request) (*parties.Party, error)
+}
+
+// A Meter counts what the API does. It must return at once.
+type Meter interface {
+	InFlight(delta int)
+	Refused(code string) // a request that got no verdict, by fault code
+}
+
+// Options are the parts and the bounds of an API.
+type Options struct {
+	Verifier  Verifier
+	Parties   Parties
+	Provinces func() []Province // for /v1/provinces, as they are now
+	// Ceiling is the configured freshness: the default, and the most that a
+	// caller gets.
+	Ceiling     verifiers.Bounds
+	Formats     map[string]verifiers.Format // media type of a credential → its format; "" is any
+	MaxBody     int64                       // bytes of a request
+	MaxInFlight int64                       // verifications at once; more are 503
+	Meter       Meter
+	Log         *slog.Logger
+}
+
+// An API serves requests. It is safe for concurrent use.
+type API struct {
+	Options
+	routes   map[string]route
+	inFlight atomic.Int64
+}
+
+// A route is one page: what it may be asked by whom. open needs nobody's name.
+type route struct {
+	method string
+	open   bool
+	scope  parties.Scope
+	handle func(*call) error
+}
+
+// New makes the handler of the public listener.
+func New(o Options) *API {
+	a := &API{Options: o}
+	a.routes = map[string]route{
+		"/v1/verify":    {http.MethodPost, false, parties.Verify, a.verify},
+		"/v1/codes":     {http.MethodGet, true, 0, a.codes},
+		"/v1/whoami":    {http.MethodGet, false, 0, a.whoami},
+		"/v1/provinces": {http.MethodGet, false, parties.Provinces, a.provinces},
+	}
+	return a
+}
+
+// A call is one request on its way through.
+type call struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	id    [32]byte // of the verdict, then of the request
+	party *parties.Party
+}
+
+// Headers that stand on every answer; shared, never changed.
+var (
+	typeJSON = []string{"application/json"}
+	noStore  = []string{"no-store"}
+	noSniff  = []string{"nosniff"}
+)
+
+// ServeHTTP answers one request, always in JSON. A panic is answered by 500
+// with no detail, and logged with its place.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{w: w, r: r}
+	var raw [24]byte
+	rand.Read(raw[:]) // never fails: crypto/rand
+	base64.RawURLEncoding.Encode(c.id[:], raw[:])
+	h := w.Header()
+	h["Request-Id"] = []string{string(c.id[16:])}
+	h["Cache-Control"], h["X-Content-Type-Options"] = noStore, noSniff
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			a.Log.Error("a request made the gateway panic", "request_id", string(c.id[16:]), "stack", string(debug.Stack()))
+			a.refuse(c, problem(Internal, ""))
+		}
+	}()
+	if err := a.serve(c); err != nil {
+		a.refuse(c, err)
+	}
+}
+
+func (a *API) serve(c *call) error {
+	route, ok := a.routes[c.r.URL.Path]
+	switch {
+	case !ok:
+		return problem(NotFound, "there is no such page")
+	case c.r.Method != route.method && !(c.r.Method == http.MethodHead && route.method == http.MethodGet):
+		c.w.Header().Set("Allow", route.method)
+		return problem(MethodNotAllowed, "this page takes "+route.method)
+	case !acceptsJSON(c.r.Header):
+		return problem(NotAcceptable, "answers are application/json; Accept excludes it")
+	}
+	if !route.open {
+		if err := a.admit(c, route.scope); err != nil {
+			return err
+		}
+	}
+	return route.handle(c)
+}
+
+// admit finds out who asks, whether they may, and not too often.
+func (a *API) admit(c *call, scope parties.Scope) error {
+	party, err := a.Parties.Identify(c.r)
+	switch {
+	case err != nil:
+		return problem(Unauthenticated, "the key or certificate is not known here, or they belong to different parties")
+	case !party.May(scope) && party.ID == "" || scope == 0 && party.ID == "" && len(party.ScopeNames()) == 0:
+		return problem(Unauthenticated, "show a key (Authorization: Bearer …) or a client certificate")
+	case !party.May(scope):
+		return problem(Forbidden, "your scopes do not cover this page; GET /v1/whoami lists them")
+	}
+	if wait := party.Take(time.Now()); wait > 0 {
+		return problem(RateLimited, "more requests than agreed").after(wait)
+	}
+	c.party = party
+	return nil
+}
+
+// enter takes a place in flight. Whoever got one gives it back by leave.
+func (a *API) enter() error {
+	if a.inFlight.Add(1) > a.MaxInFlight {
+		a.inFlight.Add(-1)
+		return problem(Overloaded, "too many verifications at once").after(time.Second)
+	}
+	a.Meter.InFlight(1)
+	return nil
+}
+
+func (a *API) leave() {
+	a.inFlight.Add(-1)
+	a.Meter.InFlight(-1)
+}
