@@ -3,6 +3,7 @@ package config_test
 import (
 	"bytes"
 	"crypto/ecdsa"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -21,35 +22,9 @@ import (
 
 // contractSample is the example of contract §9, with digests in the place of
 // its ellipses and a trust list in a file.
-const contractSample = `listen: ":8443"
-admin: "127.0.0.1:9443"            # livez, readyz, metrics
-state_dir: /var/lib/tongyan         # last good trust list and key sets, highest list version
-tls:
-  mode: files                       # files | acme | internal (a development CA made on first start)
-  cert_file: gateway.pem
-  key_file: gateway.key
-  client_ca_file: ""                # ask for client certificates signed by these
-trust:
-  source: https://trust.example/list.jwt   # or a file
-  roots: [ root-a.jwk, root-b.jwk ]
-  threshold: 1
-  refresh: 5m
-  ca_file: ""                       # extra CA for https: trust list, key sets, status lists
-keys: { refresh: 15m, refetch_interval: 60s, max_stale: 24h }
-redis:
-  url: redis://127.0.0.1:6379/0     # absent: memory only. rediss://, several addresses (cluster), sentinel
-  seal_key_file: seal.key           # 32 bytes, base64
-registries:
-  "310000": { url: https://registry.sh.example, timeout: 800ms, max_in_flight: 64, rate: 200, ca_file: "" }
-registry: { negative_ttl: 60s }     # for all provinces
-freshness: { max_age: 5m, stale_if_error: 1h }   # ceilings, and the default
-policy: { clock_skew: 60s, anonymous: [], status: if-present, status_by_issuer: {} }   # status: required | if-present | instead-of-registry
-limits: { max_body: 8MiB, max_in_flight: 512 }
-relying_parties:
-  - { id: hall-pudong, key_sha256: "` + hexA + `", scopes: [verify, licence, provinces], rate: 200, lane: hall }
-  - { id: bank-a, certificate_sha256: "` + hexB + `", scopes: [verify, batch], rate: 500, lane: bank }   # or certificate_san
-receipts: { issuer: https://gateway.example, key_file: receipt-private.jwk }
-`
+//
+//go:embed testdata/seeds/contract.yaml
+var contractSample string
 
 func TestContractSampleLoads(t *testing.T) {
 	dir := folder(t)
@@ -91,11 +66,8 @@ func TestContractSampleLoads(t *testing.T) {
 	}
 }
 
-const smallest = `state_dir: state
-tls: { mode: internal }
-trust: { source: list.jwt, roots: [root-a.jwk] }
-relying_parties: [ { id: hall, key_sha256: ` + hexA + `, scopes: [verify] } ]
-`
+//go:embed testdata/seeds/smallest.yaml
+var smallest string
 
 func TestDefaults(t *testing.T) {
 	dir := folder(t)
@@ -123,51 +95,9 @@ func TestDefaults(t *testing.T) {
 }
 
 // everything uses what the contract's example does not.
-const everything = `admin: "0.0.0.0:9443"
-admin_public: true
-state_dir: state
-tls:
-  mode: acme
-  names: [Gateway.Example, 192.0.2.1, "2001:DB8::1"]
-  client_ca_file: ca.pem
-  acme: { directory: "https://ca.example/dir", ca_file: ca.pem, email: ops@gateway.example, http_port: 5002, tls_alpn_port: 5001, storage: redis }
-trust: { source: list.jwt, roots: [root-a.jwk, root-b.jwk], threshold: 2, refresh: 1s, ca_file: ca.pem }
-redis:
-  url: rediss+sentinel://tong:p%40ss@s1.example,s2.example:26380/master-1/3
-  sentinel_password_file: password
-  ca_file: ca.pem
-  seal_key_file: seal.key
-registries:
-  "330000":
-    url: https://registry.zj.example/v2/
-    rate: 0.5
-    ca_file: ca.pem
-    dialect:
-      method: POST
-      path: /query
-      body: '{"uniscId":"{uniscid}"}'
-      headers: { X-App-Key: "${ZJ_APP_KEY}", x-from: tongyan }
-      ok:    { pointer: /code, equals: "00" }
-      empty: { pointer: /dataCount, equals: 0 }
-      record: /datas/0
-      fields: { uniscid: /uniscId, entname: /companyName, regstate: /operatingStatus, apprdate: /appDate }
-      states: { K: "1", D: "2", XX: "4", C: "5", QX: "6" }
-  340000:
-    url: https://registry.ah.example
-    dialect: { path: "/find?code={uniscid}", ok: { pointer: /error, equals: null }, empty: { pointer: /found, equals: false } }
-policy:
-  anonymous: [verify]
-  status: instead-of-registry
-  status_by_issuer: { "https://ebl.zj.example": required }
-limits: { max_body: 65536 }
-relying_parties:
-  - { id: 浦东大厅, key_sha256: [` + hexA + `, ` + hexB + `], scopes: [verify], rate: 0.2, burst: 3, monthly_quota: 100000, lane: batch }
-  - { id: bank-a, certificate_san: "dns:API.bank.example", scopes: [verify] }
-  - { id: bank-b, certificate_san: [ "uri:spiffe://bank.example/b" ], certificate_sha256: ` + hexC + `, scopes: [verify] }
-receipts: { issuer: https://gateway.example, key_file: [receipt-private.jwk, receipt-sm2-private.jwk, receipt-old-private.jwk, root-a.jwk] }
-audit: { file: audit.jsonl, max_size: 1GiB, on_full: continue }
-edge: { certificate_sha256: ` + hexD + `, header: x-client-cert }
-`
+//
+//go:embed testdata/seeds/everything.yaml
+var everything string
 
 func TestEverything(t *testing.T) {
 	dir := folder(t)

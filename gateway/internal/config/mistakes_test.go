@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	_ "embed"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,39 +13,9 @@ import (
 )
 
 // base is a configuration without a mistake, into which each case puts one.
-const base = `listen: ":8443"
-admin: "127.0.0.1:9443"
-state_dir: state
-tls: { mode: files, cert_file: gateway.pem, key_file: gateway.key, client_ca_file: ca.pem }
-trust:
-  source: list.jwt
-  roots: [ root-a.jwk, root-b.jwk ]
-  threshold: 1
-  refresh: 5m
-keys: { refresh: 15m }
-redis:
-  url: redis://127.0.0.1:6379/0
-  seal_key_file: seal.key
-registries:
-  "310000": { url: https://registry.sh.example, timeout: 800ms, max_in_flight: 64, rate: 200 }
-  "330000":
-    url: https://registry.zj.example
-    dialect:
-      method: POST
-      path: /query
-      body: '{"uniscId":"{uniscid}"}'
-      headers: { X-App-Key: "${ZJ_APP_KEY}" }
-      ok: { pointer: /code, equals: "00" }
-      fields: { uniscid: /uniscId, regstate: /operatingStatus }
-      states: { K: "1" }
-policy: { clock_skew: 60s, anonymous: [], status: if-present }
-limits: { max_body: 8MiB, max_in_flight: 512 }
-relying_parties:
-  - { id: hall, key_sha256: ` + hexA + `, scopes: [verify], rate: 200 }
-  - { id: bank, certificate_sha256: ` + hexB + `, scopes: [batch], rate: 500 }
-receipts: { issuer: https://gateway.example, key_file: receipt-private.jwk }
-audit: { file: audit.jsonl }
-`
+//
+//go:embed testdata/seeds/base.yaml
+var base string
 
 // mark stands in a replacement where the problem must be reported.
 const mark = "▲"

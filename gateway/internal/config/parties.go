@@ -131,8 +131,8 @@ func readParty(v value, chained bool, unique func(v value, what, key string)) (p
 			item.fail("needs tls.client_ca_file or edge: without either anybody may write this name into a certificate")
 		}
 	}
-	known := o.get("key_sha256").absent() && o.get("certificate_sha256").absent() && o.get("certificate_san").absent()
-	if known && !o.broken {
+	nameless := o.get("key_sha256").absent() && o.get("certificate_sha256").absent() && o.get("certificate_san").absent()
+	if nameless && !o.broken {
 		v.fail("is known by nothing: name key_sha256, certificate_sha256 or certificate_san")
 	}
 	scopes := o.get("scopes")
