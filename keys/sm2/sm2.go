@@ -9,13 +9,14 @@ import (
 	"math/big"
 
 	gmsm "github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm3"
 )
 
 // DefaultID is the distinguishing identifier of a key that names none
 // (GB/T 35276, GM/T 0009).
 const DefaultID = "1234567812345678"
 
-// Size is the length of a coordinate, and of r and of s, in bytes.
+// Size is the length of a coordinate, of r, of s and of a private key, in bytes.
 const Size = 32
 
 // ErrPoint is returned for coordinates that are no point of the curve.
@@ -24,7 +25,11 @@ var ErrPoint = errors.New("not a point of the SM2 curve")
 // A PublicKey verifies signatures. It is immutable.
 type PublicKey struct {
 	point *ecdsa.PublicKey
-	id    []byte
+	x, y  []byte
+	id    string
+	// za is what every message is prefixed with, SPEC: GB/T 32918.2 §5.5: the
+	// hash of identifier, curve and key. It is the same for all messages.
+	za []byte
 }
 
 // NewPublicKey makes a key from two 32-byte coordinates; an empty id is DefaultID.
@@ -32,15 +37,29 @@ func NewPublicKey(x, y []byte, id string) (*PublicKey, error) {
 	if len(x) != Size || len(y) != Size {
 		return nil, ErrPoint
 	}
-	point, err := gmsm.NewPublicKey(append(append([]byte{4}, x...), y...))
+	raw := append(append([]byte{4}, x...), y...)
+	point, err := gmsm.NewPublicKey(raw)
 	if err != nil {
 		return nil, ErrPoint
 	}
 	if id == "" {
 		id = DefaultID
 	}
-	return &PublicKey{point, []byte(id)}, nil
+	za, err := gmsm.CalculateZA(point, []byte(id))
+	if err != nil {
+		return nil, err
+	}
+	return &PublicKey{point: point, x: raw[1 : 1+Size], y: raw[1+Size:], id: id, za: za}, nil
 }
+
+// X and Y return the coordinates, 32 bytes each. The caller must not change them.
+func (k *PublicKey) X() []byte { return k.x }
+
+// Y is described at X.
+func (k *PublicKey) Y() []byte { return k.y }
+
+// ID returns the distinguishing identifier.
+func (k *PublicKey) ID() string { return k.id }
 
 // Verify reports whether signature, exactly r‖s in 64 bytes, is the key's over
 // message.
@@ -48,10 +67,14 @@ func (k *PublicKey) Verify(message, signature []byte) bool {
 	if len(signature) != 2*Size {
 		return false
 	}
-	hash, err := gmsm.CalculateSM2Hash(k.point, message, k.id)
-	if err != nil {
-		return false
-	}
 	r, s := new(big.Int).SetBytes(signature[:Size]), new(big.Int).SetBytes(signature[Size:])
-	return gmsm.Verify(k.point, hash, r, s)
+	return gmsm.Verify(k.point, k.digest(message), r, s)
+}
+
+// digest is the e of GB/T 32918.2 §6.1: SM3(ZA ‖ message).
+func (k *PublicKey) digest(message []byte) []byte {
+	hash := sm3.New()
+	hash.Write(k.za)
+	hash.Write(message)
+	return hash.Sum(nil)
 }
