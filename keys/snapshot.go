@@ -8,6 +8,8 @@ import (
 // A List is the content of one accepted trust list (contract §3). Who makes
 // one has verified it; nobody changes it afterwards.
 type List struct {
+	Issuer    string // who publishes it, for people: trust comes from the roots' signatures
+	Digest    string // SHA-256 of the signed content, base64url
 	Version   int64
 	IssuedAt  time.Time
 	Expires   time.Time
