@@ -1,0 +1,104 @@
+package facts
+
+import (
+	"context"
+	"time"
+
+	"tongyan/verifiers"
+)
+
+const (
+	// leaseGrace is what a lease lives longer than its holder's question.
+	leaseGrace = 250 * time.Millisecond
+
+	// Between looks at whether another gateway has its answer.
+	firstLook = 5 * time.Millisecond
+	lastLook  = 50 * time.Millisecond
+)
+
+// A grant is a lease that this gateway holds: the right to ask about a licence.
+type grant struct {
+	name  string
+	value []byte
+	life  time.Duration
+}
+
+// giveBack lets the next one ask, without an answer to show.
+func (c *Cache) giveBack(under *grant) {
+	if under != nil {
+		c.shared.write(&write{lease: under.name, leaseValue: under.value})
+	}
+}
+
+// askTogether asks under a lease in Redis, or waits for the answer of whoever
+// holds it. Any trouble with Redis, or with what stands there, makes it ask
+// without: a lease saves calls, it guards nothing.
+func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live bool, err error) {
+	name := q.shared.seal.standingName(q.key)
+	mine := &grant{name: q.shared.seal.leaseName(q.key), life: q.wait + leaseGrace}
+	end := time.Now().Add(q.wait)
+	for pause := firstLook; ; pause = min(pause*3/2, lastLook) {
+		now := time.Now()
+		mine.value = q.shared.seal.seal(mine.name, "", appendLease(nil, lease{began: now, life: mine.life}))
+		look := &question{lease: mine.name, leaseValue: mine.value, leaseLife: mine.life, standing: name}
+		if !q.shared.put(ctx, look) {
+			// The lease may be ours all the same, only the word of it late.
+			return q.askNow(ctx, mine)
+		}
+		if look.leased && q.shared.isCluster() {
+			// The two keys lie on two servers: what the last holder wrote before
+			// giving the lease back may have come after our look.
+			again := &question{standing: name}
+			if q.shared.put(ctx, again) {
+				look.standingValue = again.standingValue
+			}
+		}
+		var kept *keptStanding
+		if look.standingValue != nil {
+			kept = q.openStanding(q.key, name, look.standingValue, now)
+		}
+		held, holding := q.holder(look, mine.name, now)
+		if kept != nil {
+			// Asked under the lease that we met: the answer we would wait for.
+			live := holding && !look.leased && !kept.AskedAt.Before(held.began)
+			if live || q.fresh(&kept.Standing) {
+				if look.leased {
+					q.giveBack(mine)
+				}
+				return kept.Standing, live, nil
+			}
+		}
+		switch {
+		case look.leased:
+			return q.askNow(ctx, mine)
+		case !holding && look.heldValue != nil:
+			return q.askNow(ctx, nil)
+		}
+		rest := time.Until(end)
+		if rest <= 0 {
+			return s, false, &verifiers.UnavailableError{Reason: ReasonWaited}
+		}
+		timer := time.NewTimer(min(pause, rest))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return s, false, &verifiers.UnavailableError{Reason: ReasonClosed, Err: context.Cause(ctx)}
+		}
+	}
+}
+
+// holder reads whose lease stands there. Nothing that cannot be one of now
+// holds anybody up: who writes to Redis could else silence every registry.
+func (q *inquiry) holder(look *question, name string, now time.Time) (held lease, holding bool) {
+	if look.heldValue == nil {
+		return lease{}, false
+	}
+	held, err := q.shared.seal.lease(name, look.heldValue)
+	if err != nil {
+		q.unsealed(KindLease)
+		return lease{}, false
+	}
+	age := now.Sub(held.began)
+	return held, age > -clockError && age < held.life+clockError
+}
