@@ -95,8 +95,11 @@ func TestValue(t *testing.T) {
 	if s, ok := v.Get("s").Text(); !ok || s != "中😀\n" {
 		t.Errorf("s = %q, %v", s, ok)
 	}
-	if _, ok := v.Get("i").Text(); ok {
-		t.Error("a number passed for a text")
+	if s, ok := v.Get("i").Text(); ok || s != "" {
+		t.Errorf("a number passed for the text %q", s)
+	}
+	if s, ok := v.Get("s").Literal(); ok || s != "" {
+		t.Errorf("a text passed for the number %q", s)
 	}
 	if l, ok := v.Get("n").Literal(); !ok || l != "-1.5e3" {
 		t.Errorf("n = %q", l)

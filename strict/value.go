@@ -41,14 +41,21 @@ type Member struct {
 // Kind returns what v is.
 func (v Value) Kind() Kind { return v.kind }
 
-// Text returns the text of a String; ok is false for every other kind.
-func (v Value) Text() (s string, ok bool) {
-	return v.text, v.kind == String
-}
+// Text returns the text of a String; for every other kind it is empty, and ok
+// false.
+func (v Value) Text() (s string, ok bool) { return v.textOf(String) }
 
-// Literal returns a Number as it was written; ok is false for other kinds.
-func (v Value) Literal() (s string, ok bool) {
-	return v.text, v.kind == Number
+// Literal returns a Number as it was written; for every other kind it is empty,
+// and ok false.
+func (v Value) Literal() (s string, ok bool) { return v.textOf(Number) }
+
+// textOf gives nothing beside a false ok: a number's literal is no text, even
+// to a caller who compares it without looking.
+func (v Value) textOf(kind Kind) (s string, ok bool) {
+	if v.kind != kind {
+		return "", false
+	}
+	return v.text, true
 }
 
 // Bool returns True and False as a bool; ok is false for every other kind.
