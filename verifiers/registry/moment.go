@@ -34,16 +34,24 @@ func (s *speech) day(v strict.Value) (licence.Date, bool) {
 // all that its dates may be.
 func (s *speech) asOf(v strict.Value) (t time.Time, ok bool) {
 	if s.plain {
-		var text string
-		text, ok = v.Text()
-		// The stricter of the two readers in package time: "1:00" is no hour to it.
-		ok = ok && t.UnmarshalText([]byte(text)) == nil
+		t, ok = rfc3339(v)
 	} else {
 		t, ok = moment(v)
 	}
 	t = t.UTC()
 	// A zone can carry a time into a year that RFC 3339 cannot write.
 	return t, ok && t.Year() >= 1 && t.Year() <= 9999
+}
+
+// rfc3339 reads RFC 3339 as it is written there. Package time alone takes an
+// hour of one digit and a comma before the fraction as well.
+func rfc3339(v strict.Value) (time.Time, bool) {
+	text, ok := v.Text()
+	if !ok || len(text) > maxTimeText || strings.Contains(text, ",") {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	return t, err == nil && text[len("2006-01-02T15")] == ':'
 }
 
 const (
