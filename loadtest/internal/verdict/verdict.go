@@ -8,8 +8,9 @@ import "bytes"
 
 // A Want is what an honest gateway with all its dependencies says.
 type Want struct {
-	Verdict string // VALID, INVALID or INDETERMINATE
+	Verdict string // VALID, INVALID or INDETERMINATE; "" where Status is no 200
 	Code    string
+	Status  int // HTTP; 0 is 200
 }
 
 // An Outcome is what became of one piece of work.
@@ -93,6 +94,28 @@ func Judge(want Want, verdict, code string) Outcome {
 		return Degraded
 	}
 	return Wrong
+}
+
+// Classify tells what an HTTP answer is worth, and what it said where it said
+// anything. The two texts point into body.
+func Classify(want Want, status int, body []byte) (o Outcome, verdict, code []byte) {
+	wanted := want.Status
+	if wanted == 0 {
+		wanted = 200
+	}
+	switch {
+	case status == 429 || status == 503:
+		return Refused, nil, nil
+	case status != 200 && status == wanted:
+		return Correct, nil, nil
+	case status != 200:
+		return Fault, nil, nil
+	}
+	verdict, code, ok := Scan(body)
+	if !ok {
+		return Malformed, nil, nil
+	}
+	return Judge(want, string(verdict), string(code)), verdict, code
 }
 
 // Scan finds the verdict and the code in a response body without reading the

@@ -37,6 +37,29 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+func TestClassify(t *testing.T) {
+	valid, tooLarge := verdict.Want{Verdict: "VALID", Code: "OK"}, verdict.Want{Status: 413}
+	for _, tc := range []struct {
+		name    string
+		want    verdict.Want
+		status  int
+		body    string
+		outcome verdict.Outcome
+	}{
+		{"a verdict", valid, 200, `{"verdict":"VALID","code":"OK"}`, verdict.Correct},
+		{"no verdict", valid, 200, `<html>`, verdict.Malformed},
+		{"too many", valid, 429, ``, verdict.Refused},
+		{"overloaded", tooLarge, 503, ``, verdict.Refused},
+		{"server fault", valid, 500, `{"verdict":"VALID","code":"OK"}`, verdict.Fault},
+		{"refused as it must be", tooLarge, 413, ``, verdict.Correct},
+		{"a verdict where there must be none", tooLarge, 200, `{"verdict":"VALID","code":"OK"}`, verdict.Wrong},
+	} {
+		if got, _, _ := verdict.Classify(tc.want, tc.status, []byte(tc.body)); got != tc.outcome {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.outcome)
+		}
+	}
+}
+
 func TestScan(t *testing.T) {
 	for _, tc := range []struct{ name, body, verdict, code string }{
 		{"plain", `{"id":"vrf_1","verdict":"VALID","code":"OK","checks":[{"code":"no"}]}`, "VALID", "OK"},
