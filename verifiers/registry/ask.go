@@ -148,7 +148,7 @@ func (c *Client) asked(ctx, parent context.Context, code licence.USCC, seen *Obs
 		seen.Calls++
 		standing, failed := c.call(ctx, key)
 		// A retry is a call like others: it comes out of the budget, or is not made.
-		if failed != nil && failed.again && seen.Calls == 1 && ctx.Err() == nil && c.budget.Allow() {
+		if failed != nil && failed.again && seen.Calls == 1 && !ended(ctx) && c.budget.Allow() {
 			continue
 		}
 		seen.Took = time.Since(began)
@@ -185,10 +185,17 @@ func (c *Client) outcome(ctx, parent context.Context, failed *failure) *verifier
 		return unavailable(ReasonCallerGone, 0, parent.Err())
 	case c.closing.Err() != nil:
 		return unavailable(ReasonClosed, 0, nil)
-	case ctx.Err() != nil:
+	case ended(ctx):
 		return unavailable(ReasonTimeout, 0, context.DeadlineExceeded)
 	}
 	return unavailable(failed.reason, 0, failed)
+}
+
+// ended reports whether ctx has ended, or its time has come and its timer only
+// lags behind: on a busy machine the dialer's may go off first.
+func ended(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // askable reports whether a code can stand in a path and in a JSON string as it

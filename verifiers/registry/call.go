@@ -53,7 +53,7 @@ func (c *Client) call(ctx context.Context, key verifiers.StandingKey) (verifiers
 	// Not http.Client: it would follow redirects and put the address into its errors.
 	resp, err := c.http.RoundTrip(req)
 	if err != nil {
-		stale := ctx.Err() == nil && reused.Load() && !heard.Load()
+		stale := !ended(ctx) && reused.Load() && !heard.Load()
 		if t, ok := c.http.(*http.Transport); ok && stale {
 			t.CloseIdleConnections() // the others are as old: the retry shall have a new one
 		}
@@ -62,6 +62,11 @@ func (c *Client) call(ctx context.Context, key verifiers.StandingKey) (verifiers
 	// An unread rest is not drained: closing drops the connection with it.
 	defer resp.Body.Close()
 	body, failed := receive(resp, askedAt)
+	if ended(ctx) {
+		// While the transport hangs up on a server that was too slow, the end of
+		// a torn answer can still slip in.
+		return verifiers.Standing{}, &failure{reason: ReasonTimeout, what: "no answer in time", broke: true}
+	}
 	if failed != nil {
 		return verifiers.Standing{}, failed
 	}
