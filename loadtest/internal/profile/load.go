@@ -171,7 +171,7 @@ func (p *Profile) Check() error {
 	for v := range w.Verdicts {
 		bad(v != "VALID" && v != "INVALID" && v != "INDETERMINATE", "workload.verdicts: %q is no verdict", v)
 	}
-	bad(*w.Cold+w.Oversized+w.Hostile > 1, "workload: cold, oversized and hostile are more than everything")
+	bad(w.Oversized+w.Hostile > 1, "workload: oversized and hostile are more than everything")
 	c := p.Connections
 	bad(c.Max < 1 || c.Max > 10_000, "connections.max: want 1 to 10000")
 	bad(c.New+c.Resumed+c.HTTP2 > 1, "connections: new, resumed and http2 are more than everything")

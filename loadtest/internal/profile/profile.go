@@ -84,7 +84,7 @@ type Workload struct {
 	// Default 1.0; 0 is even.
 	Zipf *float64 `yaml:"zipf"`
 
-	// Cold is the share of credentials never sent before. Default 0.05.
+	// Cold is the share of the valid ones that were never sent before. Default 0.05.
 	Cold *Share `yaml:"cold"`
 
 	Provinces  map[string]float64 `yaml:"provinces"`  // by code; default all alike

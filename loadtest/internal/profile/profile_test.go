@@ -35,7 +35,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"rate":          {strings.Replace(good, "5/s", "5/fortnight", 1), "no rate"},
 		"negative time": {good + "warmup: -1s\n", "no duration"},
 		"share":         {good + "workload: { cold: 101% }\n", "no share"},
-		"two shares":    {good + "workload: { cold: 60%, hostile: 60% }\n", "more than everything"},
+		"two shares":    {good + "workload: { oversized: 60%, hostile: 60% }\n", "more than everything"},
 		"verdict":       {good + "workload: { verdicts: { MAYBE: 1 } }\n", "MAYBE"},
 		"peak":          {good + "limits: { rate: 4/s }\n", "limits.rate"},
 		"length":        {good + "limits: { duration: 9s }\n", "limits.duration"},
