@@ -64,11 +64,15 @@ func (k *PublicKey) ID() string { return k.id }
 // Verify reports whether signature, exactly r‖s in 64 bytes, is the key's over
 // message.
 func (k *PublicKey) Verify(message, signature []byte) bool {
+	return k.verify(k.digest(message), signature)
+}
+
+func (k *PublicKey) verify(digest, signature []byte) bool {
 	if len(signature) != 2*Size {
 		return false
 	}
 	r, s := new(big.Int).SetBytes(signature[:Size]), new(big.Int).SetBytes(signature[Size:])
-	return gmsm.Verify(k.point, k.digest(message), r, s)
+	return gmsm.Verify(k.point, digest, r, s)
 }
 
 // digest is the e of GB/T 32918.2 §6.1: SM3(ZA ‖ message).
