@@ -30,7 +30,7 @@ func (c Config) Mistakes() []Mistake {
 	m.address(c.URL)
 	m.unless(c.Timeout > 0 && c.Timeout <= MaxTimeout, "timeout", "must be above 0 and at most "+MaxTimeout.String())
 	m.unless(c.MaxInFlight > 0 && c.MaxInFlight <= MaxMaxInFlight, "max_in_flight", "must be 1 to "+strconv.Itoa(MaxMaxInFlight))
-	m.unless(c.Rate > 0 && c.Rate <= MaxRate, "rate", "must be 1 to "+strconv.Itoa(MaxRate)+" calls a second")
+	m.unless(c.Rate > 0 && c.Rate <= MaxRate, "rate", "must be above 0 and at most "+strconv.Itoa(MaxRate)+" calls a second")
 	if c.Dialect != nil {
 		m.dialect(newSpeech(c.URL, c.Dialect))
 	}

@@ -280,3 +280,38 @@ func TestProvincesAreApart(t *testing.T) {
 		state(t, healthy, registry.Closed)
 	})
 }
+
+// A panic in a call leaves neither a place taken nor a probe awaited for ever.
+func TestPanic(t *testing.T) {
+	inTime(t, func(c *registry.Config) { c.MaxInFlight = 1 }, func(t *testing.T, c *registry.Client, s *standIn, _ *watcher) {
+		opened(t, c, s)
+		s.answer = func(*http.Request) (*http.Response, error) { panic("on purpose") }
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = c.Ask(context.Background(), code)
+			t.Error("the panic was swallowed")
+		}()
+		if st := state(t, c, registry.HalfOpen); st.InFlight != 0 {
+			t.Errorf("%d in flight", st.InFlight)
+		}
+		s.answer = right
+		answered(t, c)
+		state(t, c, registry.Closed)
+	})
+}
+
+// What an open breaker costs those who ask.
+func BenchmarkRefused(b *testing.B) {
+	c, err := registry.NewOver(registry.Config{Province: "310000", URL: "https://registry.example"}, &standIn{answer: failing})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	ask(c, 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Ask(context.Background(), code); err == nil {
+			b.Fatal("an answer")
+		}
+	}
+}

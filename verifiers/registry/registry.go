@@ -52,7 +52,7 @@ type Config struct {
 	MaxInFlight int
 	// Rate is the budget of calls a second; a tenth of it may come at once.
 	// 0 is DefaultRate.
-	Rate int
+	Rate float64
 	// CAs may vouch for the server; nil means the system's.
 	CAs *x509.CertPool
 	// Dialect is how the service speaks; nil is the plain protocol of contract §4.
@@ -122,7 +122,7 @@ func newClient(c Config, transport http.RoundTripper) (*Client, error) {
 		places:   make(chan struct{}, c.MaxInFlight),
 		// A tenth of a second's budget may come at once: enough for a hall's
 		// morning queue, and no second ever sees more than 1.1 times the rate.
-		budget:  rate.NewLimiter(rate.Limit(c.Rate), max(1, c.Rate/10)),
+		budget:  rate.NewLimiter(rate.Limit(c.Rate), max(1, int(c.Rate/10))),
 		breaker: newBreaker(),
 		under:   new(group),
 	}
@@ -154,6 +154,9 @@ func (c Config) err() error {
 	}
 	return errors.Join(all...)
 }
+
+// Timeout returns within what time Ask answers.
+func (c *Client) Timeout() time.Duration { return c.timeout }
 
 // Close ends the questions under way, waits for them, and closes the
 // connections. Whoever asks afterwards is answered with ReasonClosed.
