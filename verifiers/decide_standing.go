@@ -1,7 +1,6 @@
 package verifiers
 
 import (
-	"strings"
 	"time"
 
 	"tongyan/verifiers/licence"
@@ -24,7 +23,11 @@ func (d *decision) status() Checked {
 		return Checked{Failed, StatusMissing}
 	case ref == nil:
 		return Checked{}
-	case ref.Malformed || !d.listed(ref.URI):
+	case ref.Unsupported():
+		return Checked{Inconclusive, StatusUnavailable}
+	// Nothing but the trust list's prefixes is fetched because a credential
+	// names it.
+	case ref.Malformed || !d.v.Authority.MayFetchStatus(ref.URI):
 		return Checked{Failed, StatusReferenceInvalid}
 	case !answer.Sought:
 		d.v.Wants = WantStatus
@@ -44,17 +47,6 @@ func (d *decision) status() Checked {
 		return Checked{Failed, StatusSuspended}
 	}
 	return Checked{Failed, StatusNotValid}
-}
-
-// listed reports whether the trust list names a prefix of uri. Nothing else is
-// fetched because a credential names it.
-func (d *decision) listed(uri string) bool {
-	for _, prefix := range d.v.Authority.StatusLists {
-		if strings.HasPrefix(uri, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 func (d *decision) registry() Checked {

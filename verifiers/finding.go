@@ -67,12 +67,17 @@ type Finding struct {
 }
 
 // A StatusRef is where a credential says that its status stands. Malformed
-// marks a claim that could not be read; the other fields are then empty.
+// marks a claim that could not be read; the other fields are then empty. The
+// zero StatusRef is a status of a kind that we do not know: see Unsupported.
 type StatusRef struct {
 	URI       string
 	Index     int64
 	Malformed bool
 }
+
+// Unsupported reports whether the status stands in something other than a
+// status list: it cannot be had, and is neither good nor bad.
+func (r *StatusRef) Unsupported() bool { return r.URI == "" && !r.Malformed }
 
 // A FormatError is a credential's own fault, found before any cryptography: it
 // fails the check "format" with Code. Err is for the developer's eyes and
