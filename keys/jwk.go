@@ -148,6 +148,9 @@ func (k *Key) readRSA(v strict.Value) error {
 	if exponent.BitLen() > 31 {
 		return unusable("RSA exponent above 2^31 is not supported")
 	}
+	if hasROCA(modulus) {
+		return unusable("RSA modulus can be factored (CVE-2017-15361)")
+	}
 	k.public = &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}
 	k.thumbprint = thumbprint(`{"e":"` + encode(e) + `","kty":"RSA","n":"` + encode(n) + `"}`)
 	return nil
