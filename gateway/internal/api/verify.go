@@ -27,7 +27,11 @@ func (a *API) verify(c *call) error {
 	r := a.Verifier.Verify(c.r.Context(), &q.Request)
 	out := answers.Get().(*[]byte)
 	defer answers.Put(out)
-	*out = a.appendVerdict((*out)[:0], c, q, r)
+	*out = AppendVerdict((*out)[:0], "vrf_"+string(c.id[:16]), c.party.May(parties.Licence), r)
+	if r.Verdict.Proven && q.Expect != nil {
+		*out = appendMatch((*out)[:len(*out)-1], q.Expect, &r.Finding.Licence)
+		*out = append(*out, '}')
+	}
 
 	h := c.w.Header()
 	if v := &r.Verdict; v.Source != "" {
@@ -58,11 +62,12 @@ func cacheStatus(v *verifiers.Verdict, b verifiers.Bounds) string {
 	return "tongyan; hit; ttl=" + strconv.FormatInt(int64((b.MaxAge-v.Age)/time.Second), 10)
 }
 
-// appendVerdict writes the answer of contract §6.1.
-func (a *API) appendVerdict(b []byte, c *call, q *ask, r *verifiers.Response) []byte {
+// AppendVerdict writes the answer of contract §6.1 under an id. licence says
+// whether the reader may see what stands in the licence.
+func AppendVerdict(b []byte, id string, licence bool, r *verifiers.Response) []byte {
 	v := &r.Verdict
-	b = append(b, `{"id":"vrf_`...)
-	b = append(b, c.id[:16]...)
+	b = append(b, `{"id":"`...)
+	b = append(b, id...)
 	b = append(b, `","verdict":"`...)
 	b = append(b, v.Outcome.String()...)
 	b = append(b, `","code":"`...)
@@ -75,7 +80,7 @@ func (a *API) appendVerdict(b []byte, c *call, q *ask, r *verifiers.Response) []
 	}
 	b = append(b, ']')
 	if v.Proven {
-		if c.party.May(parties.Licence) {
+		if licence {
 			b = append(b, `,"licence":`...)
 			b = r.Finding.Licence.AppendJSON(b)
 		}
@@ -89,9 +94,6 @@ func (a *API) appendVerdict(b []byte, c *call, q *ask, r *verifiers.Response) []
 		b = append(b, `","age_seconds":`...)
 		b = strconv.AppendInt(b, int64(v.Age/time.Second), 10)
 		b = append(b, '}')
-	}
-	if v.Proven && q.Expect != nil {
-		b = appendMatch(b, q.Expect, &r.Finding.Licence)
 	}
 	b = append(b, `,"credential_digest":"`...)
 	b = append(b, r.Digest.String()...)

@@ -21,11 +21,11 @@ type Registry struct {
 	URL *url.URL
 
 	// Timeout (timeout) bounds one question, connecting included. Default
-	// 800ms, at most 1m. A question waits half of it at most for a place.
+	// 800ms, at most 30s. A question waits half of it at most for a place.
 	Timeout time.Duration
 
 	// MaxInFlight (max_in_flight) is how many questions may be under way from
-	// this gateway. Default 64, from 1 to 65536.
+	// this gateway. Default 64, from 1 to 4096.
 	MaxInFlight int
 
 	// Rate (rate) is how many questions this gateway may ask a second, above 0.
@@ -76,8 +76,8 @@ func readRegistry(code keys.ProvinceCode, v value) Registry {
 	r := Registry{
 		Province:    code,
 		URL:         o.get("url").httpsURL(false),
-		Timeout:     o.get("timeout").duration(800*time.Millisecond, time.Millisecond, time.Minute),
-		MaxInFlight: o.get("max_in_flight").integer(64, 1, 1<<16),
+		Timeout:     o.get("timeout").duration(800*time.Millisecond, time.Millisecond, 30*time.Second),
+		MaxInFlight: o.get("max_in_flight").integer(64, 1, 4096),
 		Rate:        o.get("rate").rate(200),
 		Dialect:     readDialect(o.get("dialect")),
 	}

@@ -27,7 +27,7 @@ type Trust interface {
 // lacks. Refetch returns when it was renewed, when it cannot be or may not be
 // again so soon, or when ctx ends; what came of it stands in the next snapshot.
 type KeySets interface {
-	Refetch(ctx context.Context, iss keys.Issuer)
+	Refetch(ctx context.Context, iss keys.Issuer) (renewed bool)
 }
 
 // Facts keeps findings and standings. See package facts for the promises.

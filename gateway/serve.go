@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tongyan/gateway/internal/admin"
+	"tongyan/gateway/internal/api"
+	"tongyan/gateway/internal/config"
+	"tongyan/gateway/internal/front"
+	"tongyan/gateway/internal/parties"
+	"tongyan/verifiers"
+)
+
+const (
+	// lastCall is how long a gateway that was told to end still takes requests,
+	// and asks each client to come back by another connection: to another one.
+	lastCall = time.Second
+	// drainTime is how long requests under way may take after that. It covers
+	// the slowest honest one: a body at the read time-out and a registry at its.
+	drainTime = 25 * time.Second
+)
+
+func newServeCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:     "serve --config FILE",
+		Short:   "Run the gateway until SIGTERM or SIGINT, then drain",
+		Example: "  gateway serve --config /etc/tongyan/gateway.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := load(cmd, file)
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+			return serve(cmd.Context(), cfg, log, func(*server) {})
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file (required)")
+	cmd.MarkFlagRequired("config")
+	return cmd
+}
+
+// A server is a gateway with its two listeners open.
+type server struct {
+	parts *parts
+	front *front.Front
+	admin *admin.Admin
+
+	public, private             net.Listener
+	publicServer, privateServer *http.Server
+	draining                    atomic.Bool
+}
+
+// serve runs a gateway until ctx ends, then drains it. ready is called once,
+// when both listeners are open.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, ready func(*server)) error {
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return fmt.Errorf("state_dir: %w", err)
+	}
+	p, err := build(ctx, cfg, log)
+	if err != nil {
+		return &exit{exitInvalid, err}
+	}
+	defer p.close()
+	s := &server{parts: p}
+	if err := s.listen(ctx); err != nil {
+		return &exit{exitInvalid, err}
+	}
+	defer s.front.Close()
+	failed := make(chan error, 2)
+	go func() { failed <- s.publicServer.ServeTLS(s.public, "", "") }()
+	go func() { failed <- s.privateServer.Serve(s.private) }()
+	log.Info("serving", "listen", s.public.Addr().String(), "admin", s.private.Addr().String(), "trust_list_version", p.book.Current().Version())
+	ready(s)
+
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+		log.Error("a listener ended", "cause", err)
+	}
+	return errors.Join(err, s.drain(log))
+}
+
+// listen prepares certificates and opens both ports.
+func (s *server) listen(ctx context.Context) (err error) {
+	p := s.parts
+	if s.front, err = front.New(ctx, frontOptions(p)); err != nil {
+		return fmt.Errorf("tls: %w", err)
+	}
+	s.admin = admin.New(admin.Options{Parts: p.status, Gather: p.metrics})
+	handler := api.New(api.Options{
+		Verifier: p.service, Parties: parties.New(specsOf(p.config)), Provinces: p.provinces,
+		Ceiling: ceilingOf(p.config), Formats: mediaTypes(),
+		MaxBody: p.config.Limits.MaxBody, MaxInFlight: int64(p.config.Limits.MaxInFlight),
+		Meter: p.metrics, Log: p.log,
+	})
+	s.publicServer = front.Server(s.lastCall(handler), s.front.TLSConfig(), front.Timeouts{}, p.log)
+	s.privateServer = &http.Server{Handler: s.admin, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	if s.public, err = net.Listen("tcp", p.config.Listen); err == nil {
+		s.private, err = net.Listen("tcp", p.config.Admin)
+		if err != nil {
+			s.public.Close()
+		}
+	}
+	if err != nil {
+		s.front.Close()
+	}
+	return err
+}
+
+// lastCall asks clients to leave with their next answer once the gateway is to
+// end: a connection closed under a client loses the request that it just sent.
+func (s *server) lastCall(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// drain ends the listeners and waits for the requests under way.
+func (s *server) drain(log *slog.Logger) error {
+	log.Info("draining")
+	s.draining.Store(true)
+	s.admin.Drain()
+	time.Sleep(lastCall)
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := s.publicServer.Shutdown(ctx)
+	if err != nil {
+		err = fmt.Errorf("requests were still under way after %v: %w", drainTime, err)
+		s.publicServer.Close()
+	}
+	s.privateServer.Close()
+	log.Info("ended")
+	return err
+}
+
+// mediaTypes returns which formats are sent under which media types (contract
+// §2.4): each under its own, any under application/jwt and text/plain.
+func mediaTypes() map[string]verifiers.Format {
+	types := map[string]verifiers.Format{"application/jwt": "", "text/plain": ""}
+	for _, e := range envelopes {
+		types["application/"+string(e.Format())] = e.Format()
+	}
+	return types
+}
+
+func frontOptions(p *parts) front.Options {
+	t := p.config.TLS
+	o := front.Options{
+		Mode: front.Mode(t.Mode), CertFile: t.CertFile, KeyFile: t.KeyFile, StateDir: p.config.StateDir, Names: t.Names,
+		ClientCAs: t.ClientCAs, Logger: p.log,
+		OnReload: func(err error) {
+			if err != nil {
+				p.log.Error("the old certificate stays", "cause", err)
+				return
+			}
+			p.log.Info("certificate replaced")
+		},
+	}
+	if a := t.ACME; a != nil {
+		o.ACME = front.ACMEOptions{Directory: a.Directory.String(), CAs: a.CAs, Email: a.Email, HTTPPort: a.HTTPPort, TLSALPNPort: a.TLSALPNPort}
+	}
+	return o
+}
+
+// specsOf translates who may ask.
+func specsOf(cfg *config.Config) ([]parties.Spec, parties.Scope) {
+	specs := make([]parties.Spec, 0, len(cfg.RelyingParties))
+	for _, r := range cfg.RelyingParties {
+		spec := parties.Spec{ID: r.ID, Scopes: scopesOf(r.Scopes), Rate: r.Rate, Burst: r.Burst, Lane: parties.Lane(r.Lane)}
+		for _, k := range r.Keys {
+			spec.Keys = append(spec.Keys, k)
+		}
+		for _, c := range r.Certificates {
+			spec.Certificates = append(spec.Certificates, c)
+		}
+		for _, n := range r.CertificateNames {
+			if n.DNS != "" {
+				spec.DNSNames = append(spec.DNSNames, n.DNS)
+			} else {
+				spec.URINames = append(spec.URINames, n.URI)
+			}
+		}
+		specs = append(specs, spec)
+	}
+	return specs, scopesOf(cfg.Policy.Anonymous)
+}
+
+func scopesOf(names []config.Scope) (scopes parties.Scope) {
+	for _, name := range names {
+		for _, s := range parties.Scopes {
+			if s.Name == string(name) {
+				scopes |= s.Scope
+			}
+		}
+	}
+	return scopes
+}
