@@ -35,7 +35,7 @@ func (c *Cache) Announce(ctx context.Context, version int64) error {
 	if c.shared == nil || !c.shared.health.up() {
 		return ErrNotShared
 	}
-	ctx, cancel := context.WithTimeout(ctx, socketPatience)
+	ctx, cancel := context.WithTimeout(ctx, c.shared.socket)
 	defer cancel()
 	s := c.shared
 	channel := s.channel()

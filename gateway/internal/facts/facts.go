@@ -20,7 +20,7 @@
 //     from the future are misses. Names in Redis are keyed hashes: it reads
 //     neither names nor licence numbers.
 //   - If it forgets: a miss, and the registry is asked.
-//   - If it is slow or gone: no call waits for it longer than [patience], and a
+//   - If it is slow or gone: no call waits for it longer than its patience, and a
 //     breaker opens after a few failures in a row; while it is open no call
 //     waits at all, and a probe in the background finds out when it is back.
 //     If it is full, writes are dropped and counted, and reads go on.
@@ -132,6 +132,7 @@ type Status struct {
 	Up        bool      // it is being used
 	Since     time.Time // when Up last changed
 	Queued    int       // values waiting to be written
+	Waiting   int64     // callers waiting for an answer about a licence
 	Dropped   uint64    // values never written, since the start
 	NotOpened uint64    // values that did not open, since the start
 }
@@ -148,6 +149,7 @@ type Cache struct {
 
 	dropped   atomic.Uint64
 	notOpened atomic.Uint64
+	waiting   atomic.Int64
 
 	// alive ends with Close, and with it every question under way.
 	alive context.Context
@@ -157,6 +159,7 @@ type Cache struct {
 	mu      sync.Mutex
 	flights map[verifiers.StandingKey]*flight
 	closed  bool
+	ending  sync.Once
 	flying  sync.WaitGroup // one for each flight
 }
 
@@ -207,7 +210,9 @@ func New(o Options) (*Cache, error) {
 // Close ends the questions under way, writes what is still queued as far as a
 // moment allows, and waits for every goroutine. Afterwards the cache still
 // answers from memory.
-func (c *Cache) Close() {
+func (c *Cache) Close() { c.ending.Do(c.end) }
+
+func (c *Cache) end() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
@@ -228,6 +233,7 @@ func (c *Cache) Status() Status {
 		Bytes:     c.findings.WeightedSize() + c.standings.WeightedSize(),
 		Dropped:   c.dropped.Load(),
 		NotOpened: c.notOpened.Load(),
+		Waiting:   c.waiting.Load(),
 	}
 	if c.shared != nil {
 		s.Shared = true

@@ -53,9 +53,12 @@ func (c *Cache) Standing(ctx context.Context, key verifiers.StandingKey, fresh f
 	}
 	for {
 		f := c.join(key, fresh, ask, wait)
+		c.waiting.Add(1)
 		select {
 		case <-f.done:
+			c.waiting.Add(-1)
 		case <-ctx.Done():
+			c.waiting.Add(-1)
 			c.looked(KindStanding, Nowhere)
 			return s, false, &verifiers.UnavailableError{Reason: ReasonGaveUp, Err: context.Cause(ctx)}
 		}

@@ -89,11 +89,11 @@ func isAnswered(err error) bool {
 
 // watch probes Redis at the start and while the breaker is open, and tells of
 // every change. It returns when quit is closed.
-func (h *health) watch(quit <-chan struct{}, ping func(context.Context) error, log *slog.Logger, o Observer) {
+func (h *health) watch(quit <-chan struct{}, ping func(context.Context) error, patience time.Duration, log *slog.Logger, o Observer) {
 	told := true
 	for {
 		err := h.try(func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), socketPatience)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			err := ping(ctx)
 			if err != nil && o.Failed != nil {

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -25,15 +26,16 @@ type RedisOptions struct {
 
 	// SealKey, 32 bytes, is the same for all gateways that share this Redis.
 	SealKey []byte
+
+	// Patience bounds what one call waits for Redis, its queue included. Default
+	// 25 ms: a request makes at most two such calls and so stays below 60 ms.
+	Patience time.Duration
 }
 
 const (
-	// roundTrip bounds one round trip of readers.
-	roundTrip = 25 * time.Millisecond
-	// patience bounds what one call waits for Redis, its queue included. A
-	// request makes at most two such calls and so stays below 60 ms.
-	patience = 28 * time.Millisecond
-	// socketPatience bounds dialling, and the round trips that nobody waits for.
+	defaultPatience = 25 * time.Millisecond
+	// socketPatience bounds dialling, and the round trips that nobody waits for,
+	// unless a caller's patience is longer.
 	socketPatience = 50 * time.Millisecond
 
 	// readers share out the questions of all callers. Few of them make for
@@ -52,6 +54,9 @@ type shared struct {
 	client redis.UniversalClient
 	seal   *sealer
 	health *health
+
+	patience time.Duration // of callers
+	socket   time.Duration // of round trips for which nobody waits
 
 	questions chan *question
 	bulk      chan *write // kept for later
@@ -74,13 +79,20 @@ func (c *Cache) openShared(o *RedisOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.Patience < 0 {
+		return errors.New("facts: Patience is negative")
+	}
+	patience := cmp.Or(o.Patience, defaultPatience)
+	socket := max(socketPatience, patience)
 	// The library logs to stderr by itself, every failed dial; health tells once.
 	silenceOnce.Do(logging.Disable)
 	s := &shared{
 		cache:     c,
-		client:    dial(o),
+		client:    dial(o, socket),
 		seal:      seal,
 		health:    newHealth(),
+		patience:  patience,
+		socket:    socket,
 		questions: make(chan *question, maxQuestions),
 		bulk:      make(chan *write, maxQueued),
 		urgent:    make(chan *write, maxQueued),
@@ -92,12 +104,12 @@ func (c *Cache) openShared(o *RedisOptions) error {
 	}
 	s.works.Go(func() { s.keepWriting(s.bulk, linger) })
 	s.works.Go(func() { s.keepWriting(s.urgent, 0) })
-	s.works.Go(func() { s.health.watch(s.quit, s.ping, c.log, c.observer) })
+	s.works.Go(func() { s.health.watch(s.quit, s.ping, socket, c.log, c.observer) })
 	s.works.Go(s.listen)
 	return nil
 }
 
-func dial(o *RedisOptions) redis.UniversalClient {
+func dial(o *RedisOptions, socket time.Duration) redis.UniversalClient {
 	return redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs:            o.Addrs,
 		IsClusterMode:    o.Cluster && o.Sentinel == "",
@@ -112,10 +124,10 @@ func dial(o *RedisOptions) redis.UniversalClient {
 		MaxRetries:            -1,
 		DialerRetries:         1,
 		ContextTimeoutEnabled: true,
-		DialTimeout:           socketPatience,
-		ReadTimeout:           socketPatience,
-		WriteTimeout:          socketPatience,
-		PoolTimeout:           socketPatience,
+		DialTimeout:           socket,
+		ReadTimeout:           socket,
+		WriteTimeout:          socket,
+		PoolTimeout:           socket,
 		PoolSize:              readers + 4, // two writers, the probe and an announcement
 		MaxActiveConns:        readers + 4,
 		PipelinePoolSize:      -1, // everything is a pipeline
@@ -174,14 +186,14 @@ func (s *shared) put(ctx context.Context, q *question) bool {
 	if !s.health.up() {
 		return false
 	}
-	q.until = time.Now().Add(patience)
+	q.until = time.Now().Add(s.patience)
 	q.done = make(chan struct{})
 	select {
 	case s.questions <- q:
 	default:
 		return false
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(s.patience)
 	defer timer.Stop()
 	select {
 	case <-q.done:
@@ -242,7 +254,7 @@ func (s *shared) answer(batch []*question) {
 	err := errGone
 	if s.health.up() {
 		err = s.health.try(func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), roundTrip)
+			ctx, cancel := context.WithTimeout(context.Background(), s.patience*9/10)
 			defer cancel()
 			commands, _ := pipe.Exec(ctx) // the commands carry their errors
 			return outage(commands)

@@ -36,22 +36,16 @@ func (c *Cache) Lookup(ctx context.Context, key verifiers.StandingKey) (verifier
 	return s, ok
 }
 
-// openStanding opens what Redis keeps and remembers it if it is newer than what
-// memory has. It returns nil if it is not what it should be, and the newer of
-// the two otherwise.
+// openStanding opens what Redis keeps, and remembers it if it is newer than what
+// memory has. It returns nil if it is not what it should be.
 func (c *Cache) openStanding(key verifiers.StandingKey, name string, value []byte, now time.Time) *keptStanding {
 	s, err := c.shared.seal.standing(key, name, value)
 	if err != nil || fromFuture(&s.Standing, now) {
 		c.unsealed(KindStanding)
 		return nil
 	}
-	if c.remember(s, now) {
-		return s
-	}
-	if newer, ok := c.standings.GetIfPresent(key); ok {
-		return newer
-	}
-	return s // forgotten again meanwhile
+	c.remember(s, now)
+	return s
 }
 
 // KeepStanding keeps a standing: in memory at once, in Redis soon. Whichever was

@@ -181,7 +181,7 @@ func (s *shared) exec(pipe redis.Pipeliner, facts bool) {
 	if pipe.Len() == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), socketPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), s.socket)
 	defer cancel()
 	commands, _ := pipe.Exec(ctx) // the commands carry their errors
 	down, refused := 0, 0

@@ -1,0 +1,71 @@
+package facts
+
+import (
+	"crypto/aes"
+	"time"
+
+	"tongyan/verifiers"
+)
+
+// Names are the names in Redis of a finding, a standing and its lease.
+func (c *Cache) Names(d verifiers.Digest, k verifiers.StandingKey) (finding, standing, lease string) {
+	s := c.shared.seal
+	return s.name(KindFinding, d[:]), s.standingName(k), s.leaseName(k)
+}
+
+// SealedLease is what a gateway of this seal key writes while it asks.
+func (c *Cache) SealedLease(k verifiers.StandingKey, began time.Time, life time.Duration) []byte {
+	name := c.shared.seal.leaseName(k)
+	return c.shared.seal.seal(name, "", appendLease(nil, lease{began: began, life: life}))
+}
+
+// SealedFinding is f sealed under the name of d, whatever it is about.
+func (c *Cache) SealedFinding(d, about verifiers.Digest, f *verifiers.Finding) []byte {
+	return c.shared.seal.seal(c.shared.seal.name(KindFinding, d[:]), "", appendFinding(nil, about, f))
+}
+
+// SealedStanding is s sealed under the name of k, whatever it is about.
+func (c *Cache) SealedStanding(k verifiers.StandingKey, s *verifiers.Standing) []byte {
+	return c.shared.seal.seal(c.shared.seal.standingName(k), stampOf(s.AskedAt), appendStanding(nil, s))
+}
+
+// SealXAES seals with XAES-256-GCM as published, for its vectors.
+func SealXAES(key, nonce, plain, additional []byte) []byte {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err)
+	}
+	s := &sealer{block: block, subkey: cmacSubkey(block)}
+	return s.aead(nonce).Seal(nil, nonce[derivingBytes:], plain, additional)
+}
+
+var (
+	AppendFinding  = appendFinding
+	AppendStanding = appendStanding
+)
+
+// ReadFinding and ReadStanding read what the two above wrote.
+func ReadFinding(b []byte) (verifiers.Digest, *verifiers.Finding, error) {
+	d, f, err := readFinding(b)
+	if err != nil {
+		return d, nil, err
+	}
+	return d, &f.Finding, nil
+}
+
+func ReadStanding(b []byte) (*verifiers.Standing, error) {
+	s, err := readStanding(b)
+	if err != nil {
+		return nil, err
+	}
+	return &s.Standing, nil
+}
+
+// ReencodeLease reads a lease and writes it again.
+func ReencodeLease(b []byte) ([]byte, error) {
+	l, err := readLease(b)
+	if err != nil {
+		return nil, err
+	}
+	return appendLease(nil, l), nil
+}
