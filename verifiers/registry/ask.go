@@ -16,7 +16,12 @@ import (
 // [Reasons]; the Standing beside it is zero. Neither holds nor says the code.
 func (c *Client) Ask(ctx context.Context, code licence.USCC) (verifiers.Standing, error) {
 	seen := Observation{Province: c.province}
-	standing, err := c.guarded(ctx, code, &seen)
+	var standing verifiers.Standing
+	err := unavailable(ReasonClosed, 0, nil)
+	if c.under.enter() {
+		defer c.under.leave()
+		standing, err = c.guarded(ctx, code, &seen)
+	}
 	if err != nil {
 		seen.Reason = Reason(err.Reason)
 	}
@@ -33,10 +38,6 @@ func (c *Client) Ask(ctx context.Context, code licence.USCC) (verifiers.Standing
 
 // guarded asks if breaker, places and budget allow.
 func (c *Client) guarded(parent context.Context, code licence.USCC, seen *Observation) (standing verifiers.Standing, err *verifiers.UnavailableError) {
-	if !c.under.enter() {
-		return standing, unavailable(ReasonClosed, 0, nil)
-	}
-	defer c.under.leave()
 	if !askable(code) {
 		return standing, unavailable(ReasonNotACode, 0, nil)
 	}

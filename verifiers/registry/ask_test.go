@@ -364,7 +364,8 @@ func TestClose(t *testing.T) {
 		asked <- struct{}{}
 		<-r.Context().Done()
 	})
-	c := s.client(t, func(c *registry.Config) { c.Timeout = 30 * time.Second })
+	seen := new(watcher)
+	c := s.client(t, func(c *registry.Config) { c.Timeout = 30 * time.Second; c.Observer = seen })
 	result := make(chan error, 1)
 	go func() {
 		_, err := c.Ask(context.Background(), code)
@@ -375,13 +376,12 @@ func TestClose(t *testing.T) {
 		t.Errorf("%d in flight", n)
 	}
 	c.Close()
-	select {
-	case err := <-result:
-		if e := unavailable(t, verifiers.Standing{}, err); e.Reason != string(registry.ReasonClosed) {
-			t.Errorf("reason = %v", e)
-		}
-	default:
-		t.Fatal("Close did not wait for the question under way")
+	// Close waited: the question has its outcome, and the observer knows it.
+	if o := seen.last(); o.Reason != registry.ReasonClosed || o.Calls != 1 {
+		t.Errorf("observed %+v", o)
+	}
+	if e := unavailable(t, verifiers.Standing{}, <-result); e.Reason != string(registry.ReasonClosed) {
+		t.Errorf("reason = %v", e)
 	}
 	want(t, c, registry.ReasonClosed)
 	if c.State().Breaker != registry.Closed {

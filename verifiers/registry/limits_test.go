@@ -101,7 +101,8 @@ func TestBudget(t *testing.T) {
 		time.Sleep(time.Hour) // saves nothing up
 		s.calls.Store(0)
 		got := many(t, c, 500)
-		if got[""] != 50 || got[registry.ReasonNoBudget] != 450 || s.calls.Load() != 50 { // 10 at once, 40 in 400 ms
+		// 10 at once, 40 in 400 ms, the last of them in the instant in which the wait ends.
+		if n := got[""]; n < 49 || n > 50 || got[registry.ReasonNoBudget] != 500-n || int(s.calls.Load()) != n {
 			t.Errorf("%v, %d calls", got, s.calls.Load())
 		}
 		state(t, c, registry.Closed)

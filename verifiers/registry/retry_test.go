@@ -202,3 +202,31 @@ func TestRetryWithinTheTime(t *testing.T) {
 		t.Errorf("observed %+v", o)
 	}
 }
+
+// A retry comes out of the budget like any call.
+func TestRetryNeedsBudget(t *testing.T) {
+	s := serve(t, say(200, "application/json", plainBody))
+	d := openDoor(t, s)
+	d.slam.Store(1)
+	seen := new(watcher)
+	c := s.client(t, func(c *registry.Config) { c.URL, c.Rate, c.Observer = "https://"+d.Addr().String(), 1, seen })
+	want(t, c, registry.ReasonConnection)
+	if o := seen.last(); o.Calls != 1 || d.taken.Load() != 1 {
+		t.Errorf("%d connections, observed %+v", d.taken.Load(), o)
+	}
+}
+
+// The transport is given nothing that it could send twice of its own accord.
+func TestTransportCannotRetry(t *testing.T) {
+	for _, dialect := range []*registry.Dialect{nil, second()} {
+		inTime(t, func(c *registry.Config) { c.Dialect = dialect }, func(t *testing.T, c *registry.Client, s *standIn, _ *watcher) {
+			s.answer = func(r *http.Request) (*http.Response, error) {
+				if r.GetBody != nil || r.Body == nil || r.Body == http.NoBody {
+					t.Errorf("%s can be replayed", r.Method)
+				}
+				return reply(404, `{"code":"not_found"}`)
+			}
+			answered(t, c)
+		})
+	}
+}
