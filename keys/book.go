@@ -40,6 +40,8 @@ func (b *Book) SetList(l *List) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.list = l
+	// The map of before belongs to snapshots in use.
+	b.revoked = maps.Clone(b.revoked)
 	for t, r := range l.Revoked {
 		if old, ok := b.revoked[t]; ok {
 			r = r.Stricter(old)
@@ -67,7 +69,7 @@ func (b *Book) Forget(iss Issuer) {
 }
 
 func (b *Book) publish() {
-	s := &Snapshot{list: b.list, revoked: maps.Clone(b.revoked), terms: b.terms}
+	s := &Snapshot{list: b.list, revoked: b.revoked, terms: b.terms}
 	if b.list != nil {
 		s.issuers = make(map[Issuer]entry)
 		for i := range b.list.Provinces {

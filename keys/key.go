@@ -37,6 +37,16 @@ func (k *Key) Revocation() (Revocation, bool) {
 	return *k.revoked, true
 }
 
+// alsoRevoked returns the same key with one more revocation.
+func (k *Key) alsoRevoked(r Revocation) *Key {
+	if k.revoked != nil {
+		r = r.Stricter(*k.revoked)
+	}
+	other := *k
+	other.revoked = &r
+	return &other
+}
+
 // Signs reports whether the key signs credentials issued at iat (seconds):
 // nbf <= iat < exp, as far as the JWK states them.
 func (k *Key) Signs(iat int64) bool {

@@ -139,6 +139,10 @@ func (s *Snapshot) Key(iss Issuer, kid KeyID, now time.Time) (*Key, Found) {
 	}
 	// Inline keys come first: the alliance's roots vouch for them.
 	if k := e.authority.Inline.Key(kid); k != nil {
+		// What the issuer says against its own key counts all the same.
+		if own := e.fetched.Key(kid); own != nil && own.thumbprint == k.thumbprint && own.revoked != nil {
+			k = k.alsoRevoked(*own.revoked)
+		}
 		return k, Known
 	}
 	switch {
