@@ -18,6 +18,20 @@ type Envelope interface {
 	Open(credential []byte) (*verifiers.Unverified, error)
 }
 
+// A HolderVerifier is an Envelope whose credentials may come with a proof that
+// the holder made. want may be nil: the caller expects nothing. It keeps no
+// account of nonces.
+type HolderVerifier interface {
+	VerifyHolder(proof, body []byte, f *verifiers.Finding, want *verifiers.HolderExpectation, now time.Time) verifiers.HolderResult
+}
+
+// Nonces remembers, for all gateways that share a store, which nonces were
+// spent. Spend reports whether this is the first time, and must not be believed
+// where it fails: a proof that may have been used before is not right.
+type Nonces interface {
+	Spend(ctx context.Context, nonce verifiers.Digest, until time.Time) (first bool, err error)
+}
+
 // Trust tells what is trusted now.
 type Trust interface {
 	Current() *keys.Snapshot
@@ -68,13 +82,15 @@ type Observer interface {
 	Done(r *verifiers.Response)
 }
 
-// Options are the parts of a [Service]. Status and Observer may be nil.
+// Options are the parts of a [Service]. Status and Observer may be nil; without
+// Nonces no proof with a nonce is right.
 type Options struct {
 	Trust      Trust
 	KeySets    KeySets
 	Facts      Facts
 	Registries map[keys.ProvinceCode]Registry
 	Status     StatusLists
+	Nonces     Nonces
 	Envelopes  []Envelope
 	Policy     verifiers.Policy
 	Observer   Observer

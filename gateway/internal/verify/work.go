@@ -23,6 +23,7 @@ type work struct {
 	format     verifiers.Format
 	digest     verifiers.Digest // of the credential as received
 	body       []byte           // the credential without a holder's proof
+	proof      []byte           // the holder's proof, behind the last "~"
 	known      verifiers.Digest // of body
 	opened     *verifiers.Unverified
 	retryAfter time.Duration
@@ -33,9 +34,10 @@ func (w *work) read() {
 	w.digest = verifiers.DigestOf(w.req.Credential)
 	w.body, w.known = w.req.Credential, w.digest
 	if i := bytes.LastIndexByte(w.body, '~'); i >= 0 && i+1 < len(w.body) {
-		w.body = w.body[:i+1]
+		w.body, w.proof = w.body[:i+1], w.body[i+1:]
 		w.known = verifiers.DigestOf(w.body)
 	}
+	w.c.Holder.Expected = len(w.proof) > 0 || w.req.Holder != nil && w.req.Holder.Required
 	if f := w.Facts.Finding(w.ctx, w.known, w.hint); f != nil {
 		w.format, w.c.Finding = f.Format, f
 		if w.req.Format != "" && w.req.Format != f.Format {
@@ -137,7 +139,7 @@ func (w *work) gather(v verifiers.Verdict) {
 	case verifiers.WantSignature:
 		w.prove(v.Ask)
 	case verifiers.WantHolder:
-		w.c.Holder.Sought = true
+		w.holder()
 	case verifiers.WantStatus:
 		w.c.Status.Sought = true
 		if w.Status != nil {
@@ -147,6 +149,37 @@ func (w *work) gather(v verifiers.Verdict) {
 	case verifiers.WantStanding:
 		w.ask()
 	}
+}
+
+// holder checks the holder's proof. Only a right one spends its nonce.
+func (w *work) holder() {
+	w.c.Holder.Sought = true
+	if len(w.proof) == 0 {
+		w.c.Holder.Fault = verifiers.HolderProofMissing
+		return
+	}
+	checker, ok := w.envelopes[w.c.Finding.Format].(HolderVerifier)
+	if !ok {
+		w.c.Holder.Fault = verifiers.HolderProofInvalid
+		return
+	}
+	start := time.Now()
+	got := checker.VerifyHolder(w.proof, w.body, w.c.Finding, w.req.Holder, w.c.Now)
+	w.Observer.Step(verifiers.CheckHolder, w.format, w.c.Finding.Algorithm, time.Since(start))
+	if got.Fault == "" && got.Spends != (verifiers.Digest{}) && !w.spend(got) {
+		got.Fault = verifiers.HolderProofInvalid
+	}
+	w.c.Holder.Fault, w.c.Holder.Unbound = got.Fault, got.Unbound
+}
+
+// spend reports whether the proof's nonce was never spent before. Not knowing
+// is no: a proof that passes twice proves nothing.
+func (w *work) spend(proof verifiers.HolderResult) bool {
+	if w.Nonces == nil {
+		return false
+	}
+	first, err := w.Nonces.Spend(w.ctx, proof.Spends, proof.Until)
+	return err == nil && first
 }
 
 // prove checks the signature with the key that the trust list names now.
