@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,22 +32,23 @@ func TestMistakes(t *testing.T) {
 		change func(*registry.Config)
 		where  []string
 	}{
-		"no province":          {func(c *registry.Config) { c.Province = "" }, []string{"province"}},
-		"no URL":               {func(c *registry.Config) { c.URL = "" }, []string{"url"}},
-		"http":                 {func(c *registry.Config) { c.URL = "http://registry.example" }, []string{"url"}},
-		"user in the URL":      {func(c *registry.Config) { c.URL = "https://me:s3cret@registry.example" }, []string{"url"}},
-		"query in the URL":     {func(c *registry.Config) { c.URL = "https://registry.example?x=1" }, []string{"url"}},
-		"fragment in the URL":  {func(c *registry.Config) { c.URL = "https://registry.example#" }, []string{"url"}},
-		"no host":              {func(c *registry.Config) { c.URL = "https:///x" }, []string{"url"}},
-		"opaque URL":           {func(c *registry.Config) { c.URL = "https:registry.example" }, []string{"url"}},
-		"no URL at all":        {func(c *registry.Config) { c.URL = "https://s3cret\x7f" }, []string{"url"}},
-		"template in the host": {func(c *registry.Config) { c.URL = "https://x/{uniscid}" }, []string{"url"}},
-		"negative time-out":    {func(c *registry.Config) { c.Timeout = -1 }, []string{"timeout"}},
-		"endless time-out":     {func(c *registry.Config) { c.Timeout = time.Hour }, []string{"timeout"}},
-		"negative places":      {func(c *registry.Config) { c.MaxInFlight = -1 }, []string{"max_in_flight"}},
-		"too many places":      {func(c *registry.Config) { c.MaxInFlight = 1 << 20 }, []string{"max_in_flight"}},
-		"negative rate":        {func(c *registry.Config) { c.Rate = -1 }, []string{"rate"}},
-		"all at once":          {func(c *registry.Config) { c.URL, c.Rate, c.Timeout = "", -1, -1 }, []string{"url", "timeout", "rate"}},
+		"no province":            {func(c *registry.Config) { c.Province = "" }, []string{"province"}},
+		"no URL":                 {func(c *registry.Config) { c.URL = "" }, []string{"url"}},
+		"http":                   {func(c *registry.Config) { c.URL = "http://registry.example" }, []string{"url"}},
+		"user in the URL":        {func(c *registry.Config) { c.URL = "https://me:s3cret@registry.example" }, []string{"url"}},
+		"query in the URL":       {func(c *registry.Config) { c.URL = "https://registry.example?x=1" }, []string{"url"}},
+		"fragment in the URL":    {func(c *registry.Config) { c.URL = "https://registry.example#" }, []string{"url"}},
+		"no host":                {func(c *registry.Config) { c.URL = "https:///x" }, []string{"url"}},
+		"opaque URL":             {func(c *registry.Config) { c.URL = "https:registry.example" }, []string{"url"}},
+		"no URL at all":          {func(c *registry.Config) { c.URL = "https://s3cret\x7f" }, []string{"url"}},
+		"template in the host":   {func(c *registry.Config) { c.URL = "https://x/{uniscid}" }, []string{"url"}},
+		"negative time-out":      {func(c *registry.Config) { c.Timeout = -1 }, []string{"timeout"}},
+		"endless time-out":       {func(c *registry.Config) { c.Timeout = time.Hour }, []string{"timeout"}},
+		"negative places":        {func(c *registry.Config) { c.MaxInFlight = -1 }, []string{"max_in_flight"}},
+		"too many places":        {func(c *registry.Config) { c.MaxInFlight = 1 << 20 }, []string{"max_in_flight"}},
+		"negative rate":          {func(c *registry.Config) { c.Rate = -1 }, []string{"rate"}},
+		"rate that is no number": {func(c *registry.Config) { c.Rate = math.NaN() }, []string{"rate"}},
+		"all at once":            {func(c *registry.Config) { c.URL, c.Rate, c.Timeout = "", -1, -1 }, []string{"url", "timeout", "rate"}},
 
 		"method":               {d(func(d *registry.Dialect) { d.Method = "DELETE" }), []string{"dialect.method", "dialect.body"}},
 		"body with GET":        {d(func(d *registry.Dialect) { d.Method = "" }), []string{"dialect.body"}},
