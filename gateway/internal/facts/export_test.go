@@ -2,6 +2,7 @@ package facts
 
 import (
 	"crypto/aes"
+	"encoding/binary"
 	"time"
 
 	"tongyan/verifiers"
@@ -68,4 +69,12 @@ func ReencodeLease(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return appendLease(nil, l), nil
+}
+
+// Channel is where announcements are made.
+func (c *Cache) Channel() string { return c.shared.channel() }
+
+// SealedAnnouncement is a version as c would announce it where of listens.
+func (c *Cache) SealedAnnouncement(of *Cache, version int64) []byte {
+	return c.shared.seal.seal(of.shared.channel(), "", binary.AppendVarint(nil, version))
 }

@@ -81,6 +81,8 @@ const (
 	KindStanding     Kind = "standing"
 	KindLease        Kind = "lease"
 	KindAnnouncement Kind = "announcement"
+	KindNonce        Kind = "nonce"
+	KindToken        Kind = "token"
 )
 
 // An Observer is told what happens, for metrics. Every member may be nil; they
@@ -131,7 +133,7 @@ type Status struct {
 	Shared    bool      // a Redis is configured
 	Up        bool      // it is being used
 	Since     time.Time // when Up last changed
-	Queued    int       // values waiting to be written
+	Queued    int       // writes that wait or are under way
 	Waiting   int64     // callers waiting for an answer about a licence
 	Dropped   uint64    // values never written, since the start
 	NotOpened uint64    // values that did not open, since the start
@@ -146,6 +148,7 @@ type Cache struct {
 	log       *slog.Logger
 	observer  Observer
 	shared    *shared // nil: memory only
+	nonces    nonces  // used in memory only
 
 	dropped   atomic.Uint64
 	notOpened atomic.Uint64
@@ -238,7 +241,7 @@ func (c *Cache) Status() Status {
 	if c.shared != nil {
 		s.Shared = true
 		s.Up, s.Since = c.shared.health.state()
-		s.Queued = len(c.shared.bulk) + len(c.shared.urgent)
+		s.Queued = int(c.shared.pending.Load())
 	}
 	return s
 }

@@ -27,12 +27,13 @@ const (
 type health struct {
 	breaker *gobreaker.CircuitBreaker[struct{}]
 	closed  atomic.Bool
-	since   atomic.Int64  // Unix nanoseconds when closed last changed
-	changed chan struct{} // holds one token after a change
+	since   atomic.Int64 // Unix nanoseconds when closed last changed
+	why     atomic.Value // string: the last failure
+	changed chan bool    // every change of closed, as far as there is room
 }
 
 func newHealth() *health {
-	h := &health{changed: make(chan struct{}, 1)}
+	h := &health{changed: make(chan bool, 16)}
 	h.closed.Store(true)
 	h.since.Store(time.Now().UnixNano())
 	h.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
@@ -41,10 +42,13 @@ func newHealth() *health {
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= tripAfter },
 		// Runs under the breaker's lock: neither its methods nor any I/O in here.
 		OnStateChange: func(_ string, _, to gobreaker.State) {
+			up := to == gobreaker.StateClosed
+			if h.closed.Swap(up) == up {
+				return // half open is as good as open
+			}
 			h.since.Store(time.Now().UnixNano())
-			h.closed.Store(to == gobreaker.StateClosed)
 			select {
-			case h.changed <- struct{}{}:
+			case h.changed <- up:
 			default:
 			}
 		},
@@ -60,7 +64,13 @@ func (h *health) state() (up bool, since time.Time) {
 
 // try runs one round trip and counts its result.
 func (h *health) try(trip func() error) error {
-	_, err := h.breaker.Execute(func() (struct{}, error) { return struct{}{}, trip() })
+	_, err := h.breaker.Execute(func() (struct{}, error) {
+		err := trip()
+		if err != nil {
+			h.why.Store(err.Error())
+		}
+		return struct{}{}, err
+	})
 	return err
 }
 
@@ -90,42 +100,37 @@ func isAnswered(err error) bool {
 // watch probes Redis at the start and while the breaker is open, and tells of
 // every change. It returns when quit is closed.
 func (h *health) watch(quit <-chan struct{}, ping func(context.Context) error, patience time.Duration, log *slog.Logger, o Observer) {
-	told := true
+	probe := time.NewTimer(0)
+	defer probe.Stop()
 	for {
-		err := h.try(func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			err := ping(ctx)
-			if err != nil && o.Failed != nil {
-				o.Failed(OpProbe)
-			}
-			return err
-		})
-		if up := h.up(); up != told {
-			told = up
+		select {
+		case <-quit:
+			return
+		case up := <-h.changed:
 			if up {
 				log.Info("redis is back")
 			} else {
-				log.Warn("redis is not to be had: going on with memory and registries", "error", err)
+				log.Warn("redis is not to be had: going on with memory and registries", "error", h.why.Load())
+				probe.Reset(untilProbe())
 			}
 			if o.Breaker != nil {
 				o.Breaker(!up)
 			}
-		}
-		if err == nil {
-			select {
-			case <-quit:
-				return
-			case <-h.changed:
+		case <-probe.C:
+			err := h.try(func() error {
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				defer cancel()
+				err := ping(ctx)
+				if err != nil && o.Failed != nil {
+					o.Failed(OpProbe)
+				}
+				return err
+			})
+			if err != nil {
+				probe.Reset(untilProbe())
 			}
-			continue
-		}
-		pause := time.NewTimer(probeEvery - rand.N(probeEvery/2))
-		select {
-		case <-quit:
-			pause.Stop()
-			return
-		case <-pause.C:
 		}
 	}
 }
+
+func untilProbe() time.Duration { return probeEvery - rand.N(probeEvery/2) }

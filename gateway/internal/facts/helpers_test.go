@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -200,3 +204,22 @@ func together(n int, caches []*facts.Cache, key verifiers.StandingKey, fresh fun
 	}
 	return func() []answered { wg.Wait(); return all }
 }
+
+// leases returns a function that tells how often somebody has tried to get a
+// lease since. A gateway that has one does not try again.
+func leases(t testing.TB, s *redistest.Server) func() int {
+	client := s.Client()
+	sets := func() (n int) {
+		t.Helper()
+		stats := client.Info(context.Background(), "commandstats").Val()
+		_, rest, ok := strings.Cut(stats, "cmdstat_set:calls=")
+		if digits, _, _ := strings.Cut(rest, ","); ok {
+			n, _ = strconv.Atoi(digits)
+		}
+		return n
+	}
+	before := sets()
+	return func() int { return sets() - before }
+}
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -37,6 +38,7 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 	name := q.shared.seal.standingName(q.key)
 	mine := &grant{name: q.shared.seal.leaseName(q.key), life: q.wait + leaseGrace}
 	end := time.Now().Add(q.wait)
+	var met *lease // the first one of somebody else's
 	for pause := firstLook; ; pause = min(pause*3/2, lastLook) {
 		now := time.Now()
 		mine.value = q.shared.seal.seal(mine.name, "", appendLease(nil, lease{began: now, life: mine.life}))
@@ -57,10 +59,17 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 		if look.standingValue != nil {
 			kept = q.openStanding(q.key, name, look.standingValue, now)
 		}
-		held, holding := q.holder(look, mine.name, now)
+		if !look.leased && look.heldValue != nil {
+			held := q.holder(look, mine.name, now)
+			if held == nil {
+				return q.askNow(ctx, nil)
+			}
+			met = cmp.Or(met, held)
+		}
 		if kept != nil {
-			// Asked under the lease that we met: the answer we would wait for.
-			live := holding && !look.leased && !kept.AskedAt.Before(held.began)
+			// Asked since that lease began, by its holder's clock: the answer to
+			// a question that was under way when we came.
+			live := met != nil && !kept.AskedAt.Before(met.began)
 			if live || q.fresh(&kept.Standing) {
 				if look.leased {
 					q.giveBack(mine)
@@ -68,11 +77,8 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 				return kept.Standing, live, nil
 			}
 		}
-		switch {
-		case look.leased:
+		if look.leased {
 			return q.askNow(ctx, mine)
-		case !holding && look.heldValue != nil:
-			return q.askNow(ctx, nil)
 		}
 		rest := time.Until(end)
 		if rest <= 0 {
@@ -90,15 +96,14 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 
 // holder reads whose lease stands there. Nothing that cannot be one of now
 // holds anybody up: who writes to Redis could else silence every registry.
-func (q *inquiry) holder(look *question, name string, now time.Time) (held lease, holding bool) {
-	if look.heldValue == nil {
-		return lease{}, false
-	}
+func (q *inquiry) holder(look *question, name string, now time.Time) *lease {
 	held, err := q.shared.seal.lease(name, look.heldValue)
 	if err != nil {
 		q.unsealed(KindLease)
-		return lease{}, false
+		return nil
 	}
-	age := now.Sub(held.began)
-	return held, age > -clockError && age < held.life+clockError
+	if age := now.Sub(held.began); age < -clockError || age > held.life+clockError {
+		return nil
+	}
+	return &held
 }

@@ -59,9 +59,10 @@ type shared struct {
 	socket   time.Duration // of round trips for which nobody waits
 
 	questions chan *question
-	bulk      chan *write // kept for later
-	urgent    chan *write // somebody waits for these
-	queued    atomic.Int64
+	bulk      chan *write  // kept for later
+	urgent    chan *write  // somebody waits for these
+	queued    atomic.Int64 // bytes in both queues
+	pending   atomic.Int64 // writes in both queues, or under way
 
 	listeners listeners
 

@@ -51,9 +51,11 @@ func (s *shared) write(w *write) {
 		s.cache.drop(1, DropQueue)
 		return
 	}
+	s.pending.Add(1)
 	select {
 	case queue <- w:
 	default:
+		s.pending.Add(-1)
 		s.queued.Add(-w.size())
 		s.cache.drop(1, DropQueue)
 	}
@@ -142,9 +144,12 @@ return 0`
 // second one: in a cluster the two orders could else be carried out in any order,
 // and who gets the lease must find the standing.
 func (s *shared) writeAll(batch []*write) {
-	for _, w := range batch {
-		s.queued.Add(-w.size())
-	}
+	defer func() {
+		for _, w := range batch {
+			s.queued.Add(-w.size())
+		}
+		s.pending.Add(-int64(len(batch)))
+	}()
 	if !s.health.up() {
 		s.cache.drop(len(batch), DropDown)
 		return
