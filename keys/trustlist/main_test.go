@@ -17,6 +17,7 @@ import (
 	"tongyan/keys"
 	"tongyan/keys/signer"
 	"tongyan/keys/trustlist"
+	"tongyan/strict"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,7 +63,7 @@ func issuerOf(iss string, changes object) object {
 }
 
 func provinceOf(code string, issuers ...any) object {
-	return object{"code": code, "name": "上海市", "name_en": "Shanghai", "authority": "上海市市场监督管理局", "state": "active", "issuers": issuers}
+	return object{"code": code, "name": "上海市", "name_en": "Shanghai", "authority": "上海市市场监督管理局", "state": "active", "issuers": append([]any{}, issuers...)}
 }
 
 // listOf is a list that passes, issued a minute ago, for a week.
@@ -217,3 +218,16 @@ func write(t testing.TB, file string, data []byte) {
 }
 
 func stateOf(dir string) string { return filepath.Join(dir, "trust-list.state") }
+
+func parseJWK(t testing.TB, text []byte) *keys.Key {
+	t.Helper()
+	v, err := strict.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := keys.ParseJWK(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
