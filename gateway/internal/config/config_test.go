@@ -207,3 +207,21 @@ redis: { url: "redis://127.0.0.1", seal_key_file: seal-url.key, ca_file: ca.pem 
 		}
 	}
 }
+
+// A key that anybody can guess is 32 bytes all the same: it is said, and taken.
+func TestWarnsOfAGuessableSealKey(t *testing.T) {
+	dir := folder(t)
+	text := `state_dir: state
+tls: { mode: internal }
+trust: { source: list.jwt, roots: [root-a.jwk] }
+redis: { url: "redis://127.0.0.1", seal_key_file: zero.key }
+policy: { anonymous: [verify] }
+`
+	c, err := config.Parse([]byte(text), dir, "gateway.yaml", environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].String(), "redis.seal_key_file: ") || !strings.Contains(c.Warnings[0].String(), "anybody can guess it") {
+		t.Errorf("warnings: %v", c.Warnings)
+	}
+}

@@ -84,7 +84,7 @@ func FuzzParse(f *testing.F) {
 		if c.TLS.Mode == config.TLSFiles && c.TLS.Certificate.Reveal().PrivateKey == nil {
 			t.Fatal("no certificate")
 		}
-		if c.Redis != nil && (len(c.Redis.Addrs) == 0 || c.Redis.SealKey.Reveal() == [32]byte{}) {
+		if c.Redis != nil && (len(c.Redis.Addrs) == 0 || c.Redis.SealKey == config.Secret[[32]byte]{}) {
 			t.Fatal("Redis without a server or a seal")
 		}
 		for _, p := range c.RelyingParties {
