@@ -353,6 +353,9 @@ func TestAddresses(t *testing.T) {
 		if n := w.host.count(); n != 0 {
 			t.Errorf("fetched %q", w.host.calls)
 		}
+		if w.lastFetch() != "none" {
+			t.Error("a fetch was begun")
+		}
 		// A list at hand no longer counts where the trust list takes the prefix back.
 		if !w.ask(0).Had {
 			t.Fatal("no list")
@@ -391,8 +394,11 @@ func TestStore(t *testing.T) {
 		}
 		for range 12 * 60 {
 			time.Sleep(5 * time.Second)
-			w.ask(0)
-			second.Lookup(w.Context(), shanghai, ref, w.book.Current(), time.Now())
+			for _, k := range []*statuslist.Keeper{w.Keeper, second} {
+				if !k.Lookup(expired(w.Context()), shanghai, ref, w.book.Current(), time.Now()).Had {
+					t.Fatal("a list was not renewed ahead of its end")
+				}
+			}
 		}
 		if n := w.host.count(); n < 12 || n > 26 || n != shared.saves {
 			t.Errorf("two gateways made %d fetches in an hour, and %d saves", n, shared.saves)
@@ -428,6 +434,64 @@ func TestStore(t *testing.T) {
 		time.Sleep(4 * time.Minute)
 		if e := w.ask(0); !e.Had || e.Value != 0 {
 			t.Errorf("rolled back by the store: %+v", e)
+		}
+	})
+}
+
+// What was seen is remembered also of a list that had to make room, and lists
+// that crowd each other out are not fetched at every question.
+func TestMadeRoom(t *testing.T) {
+	shared := &store{}
+	inBubble(t, func(o *statuslist.Options) { o.Store, o.MaxBytesPerIssuer = shared, 1 }, func(w *world) {
+		w.host.set(func(uri string) ([]byte, error) {
+			d := newList(time.Now(), 2, 1)
+			d.claims["sub"] = uri
+			return d.bytes(), nil
+		})
+		const first, second = "https://ebl.sh.example/status/1", "https://ebl.sh.example/status/2"
+		for range 50 {
+			w.askAt(first, 0)
+			w.askAt(second, 0)
+		}
+		if n := w.host.count(); n != 2 {
+			t.Errorf("%d fetches in no time", n)
+		}
+		time.Sleep(time.Minute)
+		if e := w.askAt(second, 0); !e.Had || e.Value != 1 {
+			t.Fatalf("second list: %+v", e)
+		}
+		if lists, _ := w.Status(); lists != 1 {
+			t.Fatalf("%d lists in the place of one", lists)
+		}
+		w.host.fail(errors.New("down"))
+		old := newList(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(-10*time.Second), 2, 0)
+		shared.mu.Lock()
+		for k := range shared.tokens {
+			if strings.HasSuffix(k, first) {
+				shared.tokens[k] = old.bytes()
+			}
+		}
+		shared.mu.Unlock()
+		if e := w.askAt(first, 0); e.Had {
+			t.Errorf("an older list than one seen: %+v", e)
+		}
+	})
+}
+
+// The trust list has the last word: also while a list waits for its turn.
+func TestTrustChangesMeanwhile(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		w.host.hold = make(chan struct{})
+		trust := w.book.Current()
+		for i := range 5 { // one more than are fetched at a time
+			w.Lookup(expired(w.Context()), shanghai, verifiers.StatusRef{URI: fmt.Sprintf("https://ebl.sh.example/status/%d", i)}, trust, time.Now())
+		}
+		synctest.Wait()
+		w.book.SetList(trustList(t, func(l *keys.List) { l.Provinces[0].Issuers[0].StatusLists = nil }))
+		close(w.host.hold)
+		synctest.Wait()
+		if n := w.host.count(); n != 4 {
+			t.Errorf("%d fetches, one of them from where nothing may be fetched any more", n)
 		}
 	})
 }

@@ -18,7 +18,11 @@ func (k *Keeper) obtain(ctx context.Context, turn chan struct{}, at address, hel
 	case <-ctx.Done():
 		return nil, refuse(NotFetched, ctx.Err())
 	}
+	// The trust list may have changed since somebody asked.
 	trust := k.options.Trust.Current()
+	if _, authority, ok := trust.Issuer(at.issuer); !ok || !authority.MayFetchStatus(at.uri) {
+		return nil, refuse(WrongIssuer, nil)
+	}
 	if list := k.fromStore(ctx, at, trust); list != nil && list.issued > held && list.issued >= floor {
 		return list, nil
 	}
@@ -47,10 +51,6 @@ func (k *Keeper) fromStore(ctx context.Context, at address, trust *keys.Snapshot
 }
 
 func (k *Keeper) fromHost(ctx context.Context, at address, trust *keys.Snapshot, floor int64) (*List, error) {
-	// The trust list may have changed since somebody asked.
-	if _, authority, ok := trust.Issuer(at.issuer); !ok || !authority.MayFetchStatus(at.uri) {
-		return nil, refuse(WrongIssuer, nil)
-	}
 	const mediaType = "application/" + Type
 	answer, err := k.options.Fetch.Get(ctx, at.uri, fetch.Request{
 		Accept: mediaType, MaxBytes: MaxToken, MediaTypes: []string{mediaType}})
