@@ -152,6 +152,15 @@ func TestVerifyHolderRefuses(t *testing.T) {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
+	// Together they are one credential, with one bound.
+	large := newProof(body)
+	large.claims["x"] = strings.Repeat("x", 48700)
+	if n := len(large.bytes()); n >= 64<<10 || n+len(body) <= 64<<10 {
+		t.Fatalf("%d bytes do not show it", n)
+	}
+	if r := (sdjwt.Envelope{}).VerifyHolder(large.bytes(), body, f, nil, now); r.Fault != verifiers.HolderProofInvalid {
+		t.Errorf("too long together: %+v", r)
+	}
 	if r := (sdjwt.Envelope{}).VerifyHolder([]byte(right), plain().bytes(), f, expectation(), now); r.Fault != verifiers.HolderProofInvalid {
 		t.Errorf("of another presentation: %+v", r)
 	}
