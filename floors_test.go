@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"keys"},
 	{"keys/jws", "keys/signer", "verifiers/licence"},
 	{"keys/trustlist", "keys/jwks", "verifiers"},
-	{"verifiers/claims"},
+	{"verifiers/claims", "keys/trusttool"},
 	{"verifiers/envelope", "verifiers/registry"},
 	{"sandbox"},
 	{"gateway/internal/config", "gateway/internal/facts", "gateway/internal/front", "gateway/internal/parties", "gateway/internal/verify"},
