@@ -23,10 +23,17 @@ import (
 	"tongyan/verifiers/envelope"
 	"tongyan/verifiers/licence"
 	"tongyan/verifiers/registry"
+	"tongyan/verifiers/sdjwt"
+	"tongyan/verifiers/statuslist"
+	"tongyan/verifiers/vcjwt"
 )
 
 // envelopes are the formats that are read: adding one is a package and a line.
-var envelopes = []verify.Envelope{envelope.Envelope{}}
+var envelopes = []verify.Envelope{
+	envelope.Envelope{},
+	sdjwt.Envelope{},
+	vcjwt.Envelope{},
+}
 
 // parts are what verifies: all of the gateway but its listeners.
 type parts struct {
@@ -39,6 +46,7 @@ type parts struct {
 	sets       *jwks.Keeper
 	facts      *facts.Cache
 	registries map[keys.ProvinceCode]*registry.Client
+	statuses   *statuslist.Keeper
 	service    *verify.Service
 
 	stop context.CancelFunc // ends what runs beside the requests
@@ -59,8 +67,9 @@ func build(ctx context.Context, cfg *config.Config, log *slog.Logger) (*parts, e
 			return nil, err
 		}
 	}
+	p.statuses = statuslist.New(statuslist.Options{Fetch: p.fetch, Trust: p.book, Store: p.facts, Refetch: p.sets.Refetch, OnFetch: p.listFetched})
 	p.service = verify.New(verify.Options{
-		Trust: p.book, KeySets: p.sets, Facts: p.facts, Registries: p.askable(),
+		Trust: p.book, KeySets: p.sets, Facts: p.facts, Registries: p.askable(), Status: p.statuses, Nonces: p.facts,
 		Envelopes: envelopes, Policy: policyOf(cfg), Observer: p.metrics,
 	})
 	return p, nil
@@ -69,6 +78,9 @@ func build(ctx context.Context, cfg *config.Config, log *slog.Logger) (*parts, e
 func (p *parts) close() {
 	p.stop()
 	p.runs.Wait()
+	if p.statuses != nil {
+		p.statuses.Close()
+	}
 	if p.sets != nil {
 		p.sets.Close()
 	}
@@ -144,6 +156,17 @@ func (p *parts) trust(l *keys.List) {
 			p.log.Debug("the other gateways were not told of the trust list", "cause", err)
 		}
 	})
+}
+
+// listFetched counts and logs attempts to get a status list.
+func (p *parts) listFetched(iss keys.Issuer, err error) {
+	var why *statuslist.Error
+	if !errors.As(err, &why) {
+		p.metrics.StatusFetched("ok")
+		return
+	}
+	p.metrics.StatusFetched(string(why.Reason))
+	p.log.Warn("a status list cannot be had", "iss", iss, "reason", why.Reason, "cause", err)
 }
 
 func (p *parts) buildFacts() (err error) {
