@@ -247,7 +247,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		"negative ceiling": func(o *facts.Options) { o.Ceiling.MaxAge = -1 },
 		"no address":       func(o *facts.Options) { o.Redis.Addrs = nil },
 		"short seal key":   func(o *facts.Options) { o.Redis.SealKey = sealKey[:31] },
-		"no seal key":      func(o *facts.Options) { o.Redis.SealKey = make([]byte, 32) },
+		"no seal key":      func(o *facts.Options) { o.Redis.SealKey = nil },
 		"no patience":      func(o *facts.Options) { o.Redis.Patience = -1 },
 	} {
 		o := options(&redistest.Server{Addr: "127.0.0.1:1"})

@@ -78,3 +78,19 @@ func (c *Cache) Channel() string { return c.shared.channel() }
 func (c *Cache) SealedAnnouncement(of *Cache, version int64) []byte {
 	return c.shared.seal.seal(of.shared.channel(), "", binary.AppendVarint(nil, version))
 }
+
+// Open opens what Redis keeps, without a Redis.
+func (c *Cache) Open(d verifiers.Digest, finding []byte, k verifiers.StandingKey, standing []byte) error {
+	s := c.shared.seal
+	if _, err := s.finding(d, s.name(KindFinding, d[:]), finding); err != nil {
+		return err
+	}
+	_, err := s.standing(k, s.standingName(k), standing)
+	return err
+}
+
+// Forget empties memory of two facts.
+func (c *Cache) Forget(d verifiers.Digest, k verifiers.StandingKey) {
+	c.findings.Invalidate(d)
+	c.standings.Invalidate(k)
+}

@@ -95,7 +95,10 @@ func open(t testing.TB, o facts.Options) *facts.Cache {
 }
 
 // eventually waits until something has happened in another goroutine or process.
-func eventually(t testing.TB, what string, happened func() bool) {
+func eventually(t interface {
+	Helper()
+	Fatal(...any)
+}, what string, happened func() bool) {
 	t.Helper()
 	for end := time.Now().Add(longEnough); !happened(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

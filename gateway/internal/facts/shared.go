@@ -129,8 +129,8 @@ func dial(o *RedisOptions, socket time.Duration) redis.UniversalClient {
 		ReadTimeout:           socket,
 		WriteTimeout:          socket,
 		PoolTimeout:           socket,
-		PoolSize:              readers + 4, // two writers, the probe and an announcement
-		MaxActiveConns:        readers + 4,
+		PoolSize:              readers + 8, // two writers, the probe, an announcement, a few tokens
+		MaxActiveConns:        readers + 8,
 		PipelinePoolSize:      -1, // everything is a pipeline
 
 		// RESP2 and no CLIENT SETINFO: the less is said on a new connection, the
