@@ -1,6 +1,7 @@
 package receipt_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -58,6 +59,16 @@ func es256(t testing.TB, more string) receipt.Key {
 		t.Fatal(err)
 	}
 	return withPrivate(t, "P-256", private, &private.PublicKey, more)
+}
+
+// fixed is the same key in every process, for those that fuzz together.
+func fixed(t testing.TB) receipt.Key {
+	t.Helper()
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return withPrivate(t, "P-256", private, &private.PublicKey, "")
 }
 
 func sm2(t testing.TB, more string) receipt.Key {
