@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"sandbox"},
 	{"gateway/internal/config", "gateway/internal/facts", "gateway/internal/front", "gateway/internal/parties", "gateway/internal/verify"},
 	{"gateway/internal/api", "gateway/internal/admin"},
-	{"gateway"},
+	{"gateway", "bench"},
 }
 
 // only names the libraries that one room keeps to itself.

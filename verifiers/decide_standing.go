@@ -32,7 +32,8 @@ func (d *decision) status() Checked {
 	case !answer.Sought:
 		d.v.Wants = WantStatus
 		return Checked{Inconclusive, StatusUnavailable}
-	case !answer.Had:
+	// A list that has ended is none, whoever kept it: neither good nor bad.
+	case !answer.Had || !d.c.Now.Before(answer.Ends):
 		return Checked{Inconclusive, StatusUnavailable}
 	case answer.Outside:
 		return Checked{Failed, StatusReferenceInvalid}

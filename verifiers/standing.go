@@ -81,14 +81,18 @@ func (b Bounds) Within(ceiling Bounds) Bounds {
 // Fresh reports whether a kept standing may be used without asking again.
 // negative bounds answers of "no such licence" besides (registry.negative_ttl).
 func (b Bounds) Fresh(s *Standing, negative time.Duration, now time.Time) bool {
-	age := s.Age(now)
+	life := b.MaxAge
 	switch s.Answer {
 	case Registered:
-		return age <= b.MaxAge
 	case NotRegistered:
-		return age <= min(b.MaxAge, negative)
+		life = min(life, negative)
+	default:
+		return false
 	}
-	return false
+	age := s.Age(now)
+	// A bound of nothing allows nothing: by a clock that is ahead, a standing
+	// can have no age and be kept all the same.
+	return life > 0 && age != never && age <= life
 }
 
 // Usable reports whether a kept standing may be used where the registry cannot
@@ -98,8 +102,9 @@ func (b Bounds) Usable(s *Standing, negative time.Duration, now time.Time) bool 
 	if b.Fresh(s, negative, now) {
 		return true
 	}
+	age := s.Age(now)
 	// Written as a difference: the sum of two large bounds would overflow.
-	return s.Answer == Registered && s.Age(now)-b.MaxAge <= b.StaleIfError
+	return s.Answer == Registered && age != never && age-b.MaxAge <= b.StaleIfError
 }
 
 // ErrUnavailable is wrapped by every error of who was asked for a standing and
