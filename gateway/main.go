@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServeCommand(), newDemoCommand(), newConfigCommand(), newVerifyCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newDemoCommand(), newConfigCommand(), newVerifyCommand(), newVersionCommand(), newTrustCommand(), newKeysCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -20,9 +20,10 @@ import (
 
 // A File is a list as somebody has it in a file.
 type File struct {
+	Token      []byte // the signed list as it stands in the file; nil for one that nobody has signed yet
 	Content    []byte // the payload, as it is or will be signed
 	List       *keys.List
-	Signatures []trustlist.UnverifiedSignature // nil for a list that nobody has signed yet
+	Signatures []trustlist.UnverifiedSignature // none without Token
 }
 
 // Read reads a signed list, or the JSON that is to be signed. Both must pass
@@ -37,7 +38,7 @@ func Read(data []byte) (f File, err error) {
 		if err != nil {
 			return File{}, err
 		}
-		f.Content, f.Signatures = u.Payload, u.Signatures
+		f.Token, f.Content, f.Signatures = data, u.Payload, u.Signatures
 	}
 	if f.List, err = trustlist.ParseContent(f.Content); err != nil {
 		return File{}, err
