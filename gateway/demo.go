@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tongyan/keys"
+	"tongyan/keys/signer"
 	"tongyan/sandbox"
 )
 
@@ -64,7 +66,7 @@ func demo(ctx context.Context, cmd *cobra.Command, listen, dir string) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
 	var failed error
 	err = serve(ctx, cfg, log, func(s *server) {
 		if failed = os.WriteFile(filepath.Join(dir, "ca.pem"), s.front.RootPEM(), 0o644); failed == nil {
@@ -93,6 +95,14 @@ func writeDemo(box *sandbox.Sandbox, dir, state, listen string) (string, error) 
 	if err != nil {
 		return "", err
 	}
+	receipts, err := signer.Generate(keys.ES256, "", "")
+	if err != nil {
+		return "", err
+	}
+	receiptKey, err := receipts.PrivateJWK()
+	if err != nil {
+		return "", err
+	}
 	var registries strings.Builder
 	for _, p := range box.Provinces() {
 		fmt.Fprintf(&registries, "  %q: { url: %q, ca_file: sandbox-ca.pem", p.Code, p.Registry.URL())
@@ -112,6 +122,7 @@ func writeDemo(box *sandbox.Sandbox, dir, state, listen string) (string, error) 
 		{"api-key", []byte(apiKey), 0o600},
 		{"sandbox-ca.pem", box.CAPEM(), 0o644},
 		{"root.jwk", root, 0o644},
+		{"receipt.jwk", receiptKey, 0o600},
 		{"gateway.yaml", []byte(text), 0o600},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, f.mode); err != nil {
@@ -131,6 +142,7 @@ keys: { refresh: 1m, refetch_interval: 5s }
 registries:
 %srelying_parties:
   - { id: demo, key_sha256: %q, scopes: [verify, batch, licence, provinces], rate: 100000, lane: hall }
+receipts: { issuer: "https://gateway.demo.example", key_file: receipt.jwk }
 `
 
 // demoDialect describes how Zhejiang's simulated registry speaks.

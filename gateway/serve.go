@@ -19,6 +19,7 @@ import (
 	"tongyan/gateway/internal/front"
 	"tongyan/gateway/internal/parties"
 	"tongyan/verifiers"
+	"tongyan/verifiers/receipt"
 )
 
 const (
@@ -102,7 +103,7 @@ func (s *server) listen(ctx context.Context) (err error) {
 	s.admin = admin.New(admin.Options{Parts: p.status, Gather: p.metrics})
 	handler := api.New(api.Options{
 		Verifier: p.service, Parties: parties.New(specsOf(p.config)), Provinces: p.provinces,
-		Ceiling: ceilingOf(p.config), Formats: mediaTypes(),
+		Receipts: p.statements, Ceiling: ceilingOf(p.config), Formats: mediaTypes(),
 		MaxBody: p.config.Limits.MaxBody, MaxInFlight: int64(p.config.Limits.MaxInFlight),
 		Meter: p.metrics, Log: p.log,
 	})
@@ -152,7 +153,7 @@ func (s *server) drain(log *slog.Logger) error {
 // mediaTypes returns which formats are sent under which media types (contract
 // §2.4): each under its own, any under application/jwt and text/plain.
 func mediaTypes() map[string]verifiers.Format {
-	types := map[string]verifiers.Format{"application/jwt": "", "text/plain": ""}
+	types := map[string]verifiers.Format{"application/jwt": "", "text/plain": "", "application/" + string(receipt.Type): receipt.Type}
 	for _, e := range envelopes {
 		types["application/"+string(e.Format())] = e.Format()
 	}

@@ -47,6 +47,7 @@ type parts struct {
 	facts      *facts.Cache
 	registries map[keys.ProvinceCode]*registry.Client
 	statuses   *statuslist.Keeper
+	statements *statements
 	service    *verify.Service
 
 	stop context.CancelFunc // ends what runs beside the requests
@@ -69,9 +70,10 @@ func build(ctx context.Context, cfg *config.Config, log *slog.Logger) (*parts, e
 	}
 	p.statuses = statuslist.New(statuslist.Options{Fetch: p.fetch, Trust: p.book, Store: p.facts, Refetch: p.sets.Refetch, OnFetch: p.listFetched})
 	p.service = verify.New(verify.Options{
-		Trust: p.book, KeySets: p.sets, Facts: p.facts, Registries: p.askable(), Status: p.statuses, Nonces: p.facts,
+		Trust: p.book, KeySets: p.sets, Facts: p.facts, Registries: p.askable(), Status: p.statuses, Nonces: p.facts, Gateways: p.statements,
 		Envelopes: envelopes, Policy: policyOf(cfg), Observer: p.metrics,
 	})
+	p.statements.service = p.service
 	return p, nil
 }
 
@@ -80,6 +82,9 @@ func (p *parts) close() {
 	p.runs.Wait()
 	if p.statuses != nil {
 		p.statuses.Close()
+	}
+	if p.statements != nil && p.statements.keeper != nil {
+		p.statements.keeper.Close()
 	}
 	if p.sets != nil {
 		p.sets.Close()
@@ -125,6 +130,9 @@ func (p *parts) buildTrust(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.statements, err = newStatements(p); err != nil {
+		return err
+	}
 	if err := p.list.Start(ctx); err != nil {
 		return fmt.Errorf("no trust list: %w", err)
 	}
@@ -149,6 +157,7 @@ const firstSets = 1500 * time.Millisecond
 func (p *parts) trust(l *keys.List) {
 	p.book.SetList(l)
 	p.sets.Follow(jwks.Issuers(l))
+	p.statements.keeper.Follow(jwks.Gateways(l))
 	p.runs.Go(func() {
 		ctx, cancel := context.WithTimeout(p.life, time.Second)
 		defer cancel()

@@ -27,6 +27,7 @@ type Metrics struct {
 	shared    *counters[[2]string]
 	inFlight  prometheus.Gauge
 	trustFail *counters[[1]string]
+	lists     *counters[[1]string]
 }
 
 type verdictLabels = [3]string // province, verdict, code
@@ -49,6 +50,7 @@ func NewMetrics() *Metrics {
 		refused:   newCounters[[1]string](r, "tongyan_refused_total", "Requests that got no verdict, by fault code.", "code"),
 		shared:    newCounters[[2]string](r, "tongyan_redis_events_total", "What went wrong with Redis: values that did not open, that were not written, round trips that failed.", "event", "what"),
 		trustFail: newCounters[[1]string](r, "tongyan_trust_list_refused_total", "Trust lists refused, by reason.", "reason"),
+		lists:     newCounters[[1]string](r, "tongyan_status_list_fetches_total", "Attempts to get a status list, by how they ended.", "result"),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tongyan_standing_age_seconds", Help: "Age of the standings that verdicts stand on.",
 			Buckets: []float64{0.1, 1, 5, 15, 60, 150, 300, 600, 1800, 3600, 7200}}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tongyan_in_flight", Help: "Verifications under way."}),
@@ -95,6 +97,9 @@ func (m *Metrics) Shared(event, what string, n int) {
 
 // TrustRefused counts a refused trust list.
 func (m *Metrics) TrustRefused(reason string) { m.trustFail.at([1]string{reason}).Inc() }
+
+// StatusFetched counts an attempt to get a status list.
+func (m *Metrics) StatusFetched(result string) { m.lists.at([1]string{result}).Inc() }
 
 // Asked counts one question to a registry.
 func (m *Metrics) Asked(o registry.Observation) {

@@ -15,6 +15,7 @@ import (
 
 	"tongyan/gateway/internal/parties"
 	"tongyan/verifiers"
+	"tongyan/verifiers/receipt"
 )
 
 // A Verifier answers requests for a verdict. It never fails: see package verify.
@@ -25,6 +26,17 @@ type Verifier interface {
 // Parties tells who sent a request. An error means that nobody known did.
 type Parties interface {
 	Identify(r *http.Request) (*parties.Party, error)
+}
+
+// Receipts signs and checks receipts (contract §7).
+type Receipts interface {
+	// Issue returns the receipts of a verdict. The answer must carry the id
+	// that it returns: what was said before is not signed again.
+	Issue(r *verifiers.Response, id, audience string) (receipt.Issued, error)
+	// JWKS is the document of /.well-known/jwks.json.
+	JWKS() []byte
+	// Check returns the claims beside the code OK, else nil and why not.
+	Check(ctx context.Context, token []byte) (*receipt.Claims, verifiers.Code)
 }
 
 // A Meter counts what the API does. It must return at once.
@@ -38,6 +50,7 @@ type Options struct {
 	Verifier  Verifier
 	Parties   Parties
 	Provinces func() []Province // for /v1/provinces, as they are now
+	Receipts  Receipts
 	// Ceiling is the configured freshness: the default, and the most that a
 	// caller gets.
 	Ceiling     verifiers.Bounds
@@ -67,10 +80,12 @@ type route struct {
 func New(o Options) *API {
 	a := &API{Options: o}
 	a.routes = map[string]route{
-		"/v1/verify":    {http.MethodPost, false, parties.Verify, a.verify},
-		"/v1/codes":     {http.MethodGet, true, 0, a.codes},
-		"/v1/whoami":    {http.MethodGet, false, 0, a.whoami},
-		"/v1/provinces": {http.MethodGet, false, parties.Provinces, a.provinces},
+		"/v1/verify":             {http.MethodPost, false, parties.Verify, a.verify},
+		"/v1/codes":              {http.MethodGet, true, 0, a.codes},
+		"/v1/receipts/verify":    {http.MethodPost, false, parties.Verify, a.checkReceipt},
+		"/.well-known/jwks.json": {http.MethodGet, true, 0, a.jwks},
+		"/v1/whoami":             {http.MethodGet, false, 0, a.whoami},
+		"/v1/provinces":          {http.MethodGet, false, parties.Provinces, a.provinces},
 	}
 	return a
 }

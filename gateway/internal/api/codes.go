@@ -74,10 +74,10 @@ var codeTable = []CodeInfo{
 	warning("STANDING_STALE", "登记状态为较早查询结果", "The standing is older than wanted", "The registry could not be had; an older answer within stale_if_error counts."),
 	warning("HOLDER_PROOF_UNBOUND", "持照人证明未绑定本次请求", "The holder's proof is bound to nobody", "The request did not say which audience and nonce to expect."),
 
-	receipt("RECEIPT_MALFORMED", "回执格式错误", "The receipt cannot be read", "It is not a well-formed receipt."),
-	receipt("RECEIPT_ISSUER_NOT_RECOGNISED", "回执签发网关不在名单", "The receipt's gateway is not known", "It is neither this gateway nor one that the trust list names."),
-	receipt("RECEIPT_SIGNATURE_INVALID", "回执签名无效", "The receipt's signature is wrong", "It was altered, or another key signed it."),
-	receipt("RECEIPT_EXPIRED", "回执已过期", "The receipt has ended", "Its evidence has ended; verify again."),
+	ofReceipt("RECEIPT_MALFORMED", "回执格式错误", "The receipt cannot be read", "It is not a well-formed receipt."),
+	ofReceipt("RECEIPT_ISSUER_NOT_RECOGNISED", "回执签发网关不在名单", "The receipt's gateway is not known", "It is neither this gateway nor one that the trust list names."),
+	ofReceipt("RECEIPT_SIGNATURE_INVALID", "回执签名无效", "The receipt's signature is wrong", "It was altered, or another key signed it."),
+	ofReceipt("RECEIPT_EXPIRED", "回执已过期", "The receipt has ended", "Its evidence has ended; verify again."),
 
 	fault(BadRequest, "请求无法解析", "Not JSON, or a member is unknown, twice or of the wrong type; detail says where.", "hall", false),
 	fault(Unauthenticated, "身份未被识别", "No key or certificate, or one that is not known.", "hall", false),
@@ -107,7 +107,7 @@ func warning(code, zh, en, cause string) CodeInfo {
 	return CodeInfo{code, "warning", "", "", zh, en, cause, "", false}
 }
 
-func receipt(code, zh, en, cause string) CodeInfo {
+func ofReceipt(code, zh, en, cause string) CodeInfo {
 	return CodeInfo{code, "receipt", "", "", zh, en, cause, "holder", false}
 }
 

@@ -7,6 +7,7 @@ import (
 	"tongyan/gateway/internal/parties"
 	"tongyan/verifiers"
 	"tongyan/verifiers/licence"
+	"tongyan/verifiers/receipt"
 )
 
 // verify is POST /v1/verify.
@@ -27,10 +28,8 @@ func (a *API) verify(c *call) error {
 	r := a.Verifier.Verify(c.r.Context(), &q.Request)
 	out := answers.Get().(*[]byte)
 	defer answers.Put(out)
-	*out = AppendVerdict((*out)[:0], "vrf_"+string(c.id[:16]), c.party.May(parties.Licence), r)
-	if r.Verdict.Proven && q.Expect != nil {
-		*out = appendMatch((*out)[:len(*out)-1], q.Expect, &r.Finding.Licence)
-		*out = append(*out, '}')
+	if *out, err = a.answer((*out)[:0], c, q, r); err != nil {
+		return err
 	}
 
 	h := c.w.Header()
@@ -45,6 +44,41 @@ func (a *API) verify(c *call) error {
 		a.Meter.Refused("GONE") // the caller went away; nothing is left to answer
 	}
 	return nil
+}
+
+// answer writes the verdict with what the caller asked for besides.
+func (a *API) answer(b []byte, c *call, q *ask, r *verifiers.Response) ([]byte, error) {
+	id := "vrf_" + string(c.id[:16])
+	var issued receipt.Issued
+	if q.Receipt {
+		var err error
+		if issued, err = a.Receipts.Issue(r, id, c.party.ID); err != nil {
+			return b, err
+		}
+		id = issued.ID
+	}
+	b = AppendVerdict(b, id, c.party.May(parties.Licence), r)
+	b = b[:len(b)-1] // the closing brace
+	if r.Verdict.Proven && r.Finding != nil && q.Expect != nil {
+		b = appendMatch(b, q.Expect, &r.Finding.Licence)
+	}
+	if len(issued.Tokens) > 0 {
+		b = append(b, `,"receipt":"`...)
+		b = append(b, issued.Tokens[0].Text...)
+		b = append(b, '"')
+	}
+	if len(issued.Tokens) > 1 {
+		// Signed twice, for readers of either algorithm: all of them by name.
+		b = append(b, `,"receipts":{`...)
+		for i, t := range issued.Tokens {
+			b = appendMember(b, i, string(t.Algorithm))
+			b = append(b, `:"`...)
+			b = append(b, t.Text...)
+			b = append(b, '"')
+		}
+		b = append(b, '}')
+	}
+	return append(b, '}'), nil
 }
 
 // cacheStatus says how the standing was come by (RFC 9211).
@@ -79,7 +113,7 @@ func AppendVerdict(b []byte, id string, licence bool, r *verifiers.Response) []b
 		b = appendMember(b, i, string(w))
 	}
 	b = append(b, ']')
-	if v.Proven {
+	if v.Proven && r.Finding != nil {
 		if licence {
 			b = append(b, `,"licence":`...)
 			b = r.Finding.Licence.AppendJSON(b)
@@ -152,8 +186,10 @@ func appendIssuer(b []byte, r *verifiers.Response) []byte {
 	b = appendText(b, v.Province.Authority)
 	b = append(b, `,"key":"`...)
 	b = append(b, v.Key...)
-	b = append(b, `","alg":"`...)
-	b = append(b, r.Finding.Algorithm...)
+	if r.Finding.Algorithm != "" { // a receipt does not tell it
+		b = append(b, `","alg":"`...)
+		b = append(b, r.Finding.Algorithm...)
+	}
 	return append(b, `"}`...)
 }
 

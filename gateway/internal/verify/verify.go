@@ -83,7 +83,7 @@ type Observer interface {
 }
 
 // Options are the parts of a [Service]. Status and Observer may be nil; without
-// Nonces no proof with a nonce is right.
+// Nonces no proof with a nonce is right, without Gateways no receipt is.
 type Options struct {
 	Trust      Trust
 	KeySets    KeySets
@@ -91,6 +91,7 @@ type Options struct {
 	Registries map[keys.ProvinceCode]Registry
 	Status     StatusLists
 	Nonces     Nonces
+	Gateways   Gateways
 	Envelopes  []Envelope
 	Policy     verifiers.Policy
 	Observer   Observer
@@ -130,13 +131,21 @@ func (s *Service) Verify(ctx context.Context, req *verifiers.Request) *verifiers
 	w := work{Service: s, ctx: ctx, req: req}
 	w.c = verifiers.Case{Trust: s.Trust.Current(), Bounds: req.Bounds, Policy: s.Policy, Now: s.Now()}
 	w.read()
+	r := w.decide()
+	s.Observer.Done(r)
+	return r
+}
+
+// decide works the verdict out, gathering what it wants.
+func (w *work) decide() *verifiers.Response {
+	if w.receipt {
+		return w.restate()
+	}
 	v := verifiers.Decide(&w.c)
 	for v.Wants != verifiers.WantNothing {
 		w.gather(v)
-		w.c.Now = s.Now()
+		w.c.Now = w.Now()
 		v = verifiers.Decide(&w.c)
 	}
-	r := &verifiers.Response{Verdict: v, Finding: w.c.Finding, Digest: w.digest, Format: w.format, At: w.c.Now, RetryAfter: w.retryAfter}
-	s.Observer.Done(r)
-	return r
+	return &verifiers.Response{Verdict: v, Finding: w.c.Finding, Digest: w.digest, Format: w.format, At: w.c.Now, RetryAfter: w.retryAfter}
 }

@@ -11,6 +11,7 @@ import (
 	"tongyan/strict"
 	"tongyan/verifiers"
 	"tongyan/verifiers/licence"
+	"tongyan/verifiers/receipt"
 )
 
 // work is the state of one request.
@@ -26,11 +27,16 @@ type work struct {
 	proof      []byte           // the holder's proof, behind the last "~"
 	known      verifiers.Digest // of body
 	opened     *verifiers.Unverified
+	receipt    bool // a receipt stands in place of the credential
 	retryAfter time.Duration
 }
 
 // read finds out what the credential says: from memory, or from its bytes.
 func (w *work) read() {
+	if w.req.Format == receipt.Type {
+		w.receipt = true
+		return
+	}
 	w.digest = verifiers.DigestOf(w.req.Credential)
 	w.body, w.known = w.req.Credential, w.digest
 	if i := bytes.LastIndexByte(w.body, '~'); i >= 0 && i+1 < len(w.body) {
@@ -81,7 +87,15 @@ func member(claims []byte, name string) string {
 // open parses the credential.
 func (w *work) open() {
 	start := time.Now()
-	envelope, code := w.envelope()
+	typ, code := w.typ()
+	envelope, known := w.envelopes[typ]
+	switch {
+	case code == "" && typ == receipt.Type:
+		w.receipt = true
+		return
+	case code == "" && !known:
+		code = verifiers.HeaderInvalid
+	}
 	if code != "" {
 		w.fault(code)
 		return
@@ -102,21 +116,16 @@ func (w *work) open() {
 	w.Observer.Step(verifiers.CheckFormat, w.format, opened.Finding.Algorithm, time.Since(start))
 }
 
-// envelope chooses who reads the credential: by the caller's word, else by typ.
-func (w *work) envelope() (Envelope, verifiers.Code) {
-	typ := w.req.Format
-	if typ == "" {
-		named, err := jws.Type(w.body)
-		if err != nil {
-			return nil, verifiers.FaultOf(err)
-		}
-		typ = verifiers.Format(named)
+// typ returns what the credential is: by the caller's word, else by its own.
+func (w *work) typ() (verifiers.Format, verifiers.Code) {
+	if w.req.Format != "" {
+		return w.req.Format, ""
 	}
-	e, ok := w.envelopes[typ]
-	if !ok {
-		return nil, verifiers.HeaderInvalid
+	typ, err := jws.Type(w.body)
+	if err != nil {
+		return "", verifiers.FaultOf(err)
 	}
-	return e, ""
+	return verifiers.Format(typ), ""
 }
 
 func (w *work) fault(code verifiers.Code) { w.c.Fault, w.c.Finding = code, nil }
@@ -204,33 +213,9 @@ func (w *work) prove(key *keys.Key) {
 	}
 }
 
-// ask gets a standing that the bounds allow, or the best that is kept.
+// ask gets the standing that the verdict wants.
 func (w *work) ask() {
 	start := time.Now()
-	key := w.standingKey()
-	w.c.Standing.Sought = true
-	if w.req.Bounds.OnlyIfCached {
-		w.c.Standing.Standing, _ = w.Facts.Lookup(w.ctx, key)
-		return
-	}
-	registry, ok := w.Registries[key.Province]
-	if !ok {
-		return
-	}
-	// Freshness is judged by a clock that goes on while the question waits.
-	fresh := func(s *verifiers.Standing) bool {
-		return w.req.Bounds.Fresh(s, w.Policy.NegativeTTL, w.Now())
-	}
-	ask := func(ctx context.Context) (verifiers.Standing, error) { return registry.Ask(ctx, key.USCC) }
-	standing, live, err := w.Facts.Standing(w.ctx, key, fresh, ask, registry.Timeout())
+	w.c.Standing = w.standing(w.standingKey())
 	w.Observer.Step(verifiers.CheckRegistry, w.format, w.c.Finding.Algorithm, time.Since(start))
-	if err != nil {
-		var why *verifiers.UnavailableError
-		if errors.As(err, &why) {
-			w.retryAfter = why.RetryAfter
-		}
-		w.c.Standing.Standing, _ = w.Facts.Recall(key)
-		return
-	}
-	w.c.Standing.Standing, w.c.Standing.Live = standing, live
 }
