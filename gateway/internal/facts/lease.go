@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -13,7 +12,7 @@ const (
 	leaseGrace = 250 * time.Millisecond
 
 	// Between looks at whether another gateway has its answer.
-	firstLook = 5 * time.Millisecond
+	firstLook = 2 * time.Millisecond
 	lastLook  = 50 * time.Millisecond
 )
 
@@ -38,7 +37,7 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 	name := q.shared.seal.standingName(q.key)
 	mine := &grant{name: q.shared.seal.leaseName(q.key), life: q.wait + leaseGrace}
 	end := time.Now().Add(q.wait)
-	var met *lease // the first one of somebody else's
+	var met *lease // the first one we met whose question was still open
 	for pause := firstLook; ; pause = min(pause*3/2, lastLook) {
 		now := time.Now()
 		mine.value = q.shared.seal.seal(mine.name, "", appendLease(nil, lease{began: now, life: mine.life}))
@@ -64,12 +63,15 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 			if held == nil {
 				return q.askNow(ctx, nil)
 			}
-			met = cmp.Or(met, held)
+			// A question may be joined while it is open. One that has its answer
+			// is over, and its lease only about to be given back: who wants a
+			// live answer asks next.
+			if met == nil && !held.answeredBy(kept) && !held.answeredBy(q.remembered()) {
+				met = held
+			}
 		}
 		if kept != nil {
-			// Asked since that lease began, by its holder's clock: the answer to
-			// a question that was under way when we came.
-			live := met != nil && !kept.AskedAt.Before(met.began)
+			live := met.answeredBy(kept)
 			if live || q.fresh(&kept.Standing) {
 				if look.leased {
 					q.giveBack(mine)
@@ -92,6 +94,17 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 			return s, false, &verifiers.UnavailableError{Reason: ReasonClosed, Err: context.Cause(ctx)}
 		}
 	}
+}
+
+// answeredBy reports whether s was asked for since the lease began, by its
+// holder's clock: the answer to the question it was taken for.
+func (l *lease) answeredBy(s *keptStanding) bool {
+	return l != nil && s != nil && !s.AskedAt.Before(l.began)
+}
+
+func (q *inquiry) remembered() *keptStanding {
+	s, _ := q.standings.GetIfPresent(q.key)
+	return s
 }
 
 // holder reads whose lease stands there. Nothing that cannot be one of now

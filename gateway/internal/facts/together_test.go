@@ -257,3 +257,25 @@ func TestLeaseIsGivenBack(t *testing.T) {
 		})
 	}
 }
+
+// Who wants a live answer does not get that of a question that was over before
+// they came, although its lease still stands.
+func TestQuestionThatIsOverIsNotJoined(t *testing.T) {
+	s := redistest.Start(t)
+	c, key := open(t, options(s)), keyOf(someUSCC)
+	_, name, leaseName := c.Names(verifiers.Digest{}, key)
+	began := time.Now()
+	over := standingAt(key, began.Add(time.Millisecond))
+	ctx := context.Background()
+	if err := s.Client().MSet(ctx, leaseName, c.SealedLease(key, began, time.Minute), name, c.SealedStanding(key, &over)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r, met := newRegistry(key), leases(t, s)
+	close(r.release)
+	wait := together(1, []*facts.Cache{c}, key, never, r)
+	eventually(t, "it has met the lease several times", func() bool { return met() >= 3 })
+	s.Client().Del(ctx, leaseName) // given back
+	if answer := wait()[0]; answer.err != nil || !answer.live || r.asked.Load() != 1 || answer.s.AskedAt.Equal(over.AskedAt) {
+		t.Fatalf("live %t, error %v, asked %d times", answer.live, answer.err, r.asked.Load())
+	}
+}
