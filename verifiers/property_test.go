@@ -45,24 +45,46 @@ func draw(rt *rapid.T, w *testworld.World, good verifiers.Case) verifiers.Case {
 	return c
 }
 
-// credential changes what somebody who writes credentials chooses.
+// credential changes up to three things that somebody who writes credentials
+// chooses; of more, hardly one would ever be good.
 func credential(rt *rapid.T, c *verifiers.Case) {
-	edit(c, func(f *verifiers.Finding) {
-		f.Issuer = rapid.SampledFrom([]keys.Issuer{f.Issuer, f.Issuer, f.Issuer, testworld.Jiangsu, testworld.Anhui, testworld.Fujian, testworld.OtherType, "nobody"}).Draw(rt, "iss")
-		f.Algorithm = rapid.SampledFrom([]string{"ES256", "ES256", "ES256", "SM2", "none", "EdDSA", ""}).Draw(rt, "alg")
-		f.KeyID = rapid.SampledFrom([]keys.KeyID{f.KeyID, f.KeyID, f.KeyID, "shared", "ah-1", "sh-window", "sh-own", "nobody", ""}).Draw(rt, "kid")
-		f.Key = rapid.SampledFrom([]keys.Thumbprint{f.Key, f.Key, f.Key, ""}).Draw(rt, "proven by")
-		f.IssuedAt = rapid.SampledFrom([]int64{f.IssuedAt, f.IssuedAt, 0, testworld.WindowFrom, now.Unix() + 3600}).Draw(rt, "iat")
-		f.NotBefore = rapid.SampledFrom([]int64{0, 0, now.Unix() + 3600}).Draw(rt, "nbf")
-		f.Expires = rapid.SampledFrom([]int64{f.Expires, f.Expires, now.Unix() + 30, now.Unix() - 3600}).Draw(rt, "exp")
-		f.Subject = rapid.SampledFrom([]string{f.Subject, f.Subject, "91310115MA1TEQ0100", ""}).Draw(rt, "sub")
-		f.SubjectIn = rapid.Bool().Draw(rt, "sub stated")
-		f.Licence.Uniscid = rapid.SampledFrom([]string{f.Licence.Uniscid, f.Licence.Uniscid, "91310115MA1TEQ0100", "91350100M0001TGQXM", "", "x"}).Draw(rt, "uniscid")
-		f.Licence.Regorg = rapid.SampledFrom([]string{f.Licence.Regorg, f.Licence.Regorg, "320100", ""}).Draw(rt, "regorg")
-		f.Licence.Apprdate = rapid.SampledFrom([]licence.Date{f.Licence.Apprdate, f.Licence.Apprdate, "", "9999-12-31"}).Draw(rt, "apprdate")
-		f.Licence.Opto = rapid.SampledFrom([]licence.Date{"", "2001-01-01"}).Draw(rt, "opto")
-		f.Status = rapid.SampledFrom([]*verifiers.StatusRef{nil, nil, {URI: testworld.StatusPrefix + "1"}, {URI: "https://evil.example/1"}, {Malformed: true}}).Draw(rt, "status")
-	})
+	changes := []func(*verifiers.Finding){
+		func(f *verifiers.Finding) {
+			f.Issuer = rapid.SampledFrom([]keys.Issuer{testworld.Jiangsu, testworld.Anhui, testworld.Fujian, testworld.OtherType, "nobody"}).Draw(rt, "iss")
+		},
+		func(f *verifiers.Finding) {
+			f.Algorithm = rapid.SampledFrom([]string{"SM2", "none", "EdDSA", ""}).Draw(rt, "alg")
+		},
+		func(f *verifiers.Finding) {
+			f.KeyID = rapid.SampledFrom([]keys.KeyID{"shared", "ah-1", "sh-window", "sh-own", "nobody", ""}).Draw(rt, "kid")
+		},
+		func(f *verifiers.Finding) { f.Key = "" },
+		func(f *verifiers.Finding) {
+			f.IssuedAt = rapid.SampledFrom([]int64{0, testworld.WindowFrom, now.Unix() + 3600}).Draw(rt, "iat")
+		},
+		func(f *verifiers.Finding) { f.NotBefore = now.Unix() + rapid.Int64Range(-99, 99).Draw(rt, "nbf") },
+		func(f *verifiers.Finding) { f.Expires = now.Unix() + rapid.Int64Range(-99, 99).Draw(rt, "exp") },
+		func(f *verifiers.Finding) {
+			f.Subject = rapid.SampledFrom([]string{"91310115MA1TEQ0100", ""}).Draw(rt, "sub")
+			f.SubjectIn = rapid.Bool().Draw(rt, "sub stated")
+		},
+		func(f *verifiers.Finding) {
+			f.Licence.Uniscid = rapid.SampledFrom([]string{"91310115MA1TEQ0100", "91350100M0001TGQXM", "", "x"}).Draw(rt, "uniscid")
+		},
+		func(f *verifiers.Finding) {
+			f.Licence.Regorg = rapid.SampledFrom([]string{"320100", "", "31"}).Draw(rt, "regorg")
+		},
+		func(f *verifiers.Finding) {
+			f.Licence.Apprdate = rapid.SampledFrom([]licence.Date{"", "9999-12-31"}).Draw(rt, "apprdate")
+		},
+		func(f *verifiers.Finding) { f.Licence.Opto, f.Licence.Perpetual = "2001-01-01", false },
+		func(f *verifiers.Finding) {
+			f.Status = rapid.SampledFrom([]*verifiers.StatusRef{{URI: testworld.StatusPrefix + "1"}, {URI: "https://evil.example/1"}, {Malformed: true}}).Draw(rt, "status")
+		},
+	}
+	for range rapid.IntRange(0, 3).Draw(rt, "changes") {
+		edit(c, changes[rapid.IntRange(0, len(changes)-1).Draw(rt, "change")])
+	}
 }
 
 func age() *rapid.Generator[time.Duration] {
