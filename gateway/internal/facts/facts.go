@@ -83,6 +83,8 @@ const (
 	KindAnnouncement Kind = "announcement"
 	KindNonce        Kind = "nonce"
 	KindToken        Kind = "token"
+	KindAnswer       Kind = "answer"
+	KindTally        Kind = "tally"
 )
 
 // An Observer is told what happens, for metrics. Every member may be nil; they
@@ -149,6 +151,7 @@ type Cache struct {
 	observer  Observer
 	shared    *shared // nil: memory only
 	nonces    nonces  // used in memory only
+	answers   *otter.Cache[AnswerKey, []byte]
 
 	dropped   atomic.Uint64
 	notOpened atomic.Uint64
@@ -200,6 +203,10 @@ func New(o Options) (*Cache, error) {
 	if err := c.openMemory(uint64(o.MemoryBytes)); err != nil {
 		return nil, err
 	}
+	var err error
+	if c.answers, err = openAnswers(); err != nil {
+		return nil, err
+	}
 	c.alive, c.stop = context.WithCancel(context.Background())
 	if o.Redis != nil {
 		if err := c.openShared(o.Redis); err != nil {
@@ -225,6 +232,7 @@ func (c *Cache) end() {
 		c.shared.close()
 	}
 	c.findings.StopAllGoroutines()
+	c.answers.StopAllGoroutines()
 	c.standings.StopAllGoroutines()
 }
 
