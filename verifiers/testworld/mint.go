@@ -1,8 +1,11 @@
 package testworld
 
 import (
+	"crypto/elliptic"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"math/big"
 	"strings"
 
 	"tongyan/keys"
@@ -79,3 +82,15 @@ func (w *World) Good() string { return w.Mint("sh", Header("ES256", "sh-1"), Cla
 
 // Part returns part i of a compact token.
 func Part(token string, i int) string { return strings.Split(token, ".")[i] }
+
+// OtherS returns an ES256 token whose signature has the other s: n - s.
+func OtherS(token string) string {
+	i := strings.LastIndexByte(token, '.') + 1
+	raw, err := base64.RawURLEncoding.DecodeString(token[i:])
+	if err != nil {
+		panic(err)
+	}
+	s := new(big.Int).SetBytes(raw[32:])
+	s.Sub(elliptic.P256().Params().N, s).FillBytes(raw[32:])
+	return token[:i] + B64(raw)
+}
