@@ -47,7 +47,8 @@ func run(ctx context.Context, args []string) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServeCommand(), newDemoCommand(), newConfigCommand(), newVerifyCommand(), newVersionCommand(), newTrustCommand(), newKeysCommand())
+	root.AddCommand(newServeCommand(), newDemoCommand(), newConfigCommand(), newVerifyCommand(),
+		newTrustCommand(), newKeysCommand(), newReceiptCommand(), newAuditCommand(), newVersionCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

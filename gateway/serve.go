@@ -15,7 +15,9 @@ import (
 
 	"tongyan/gateway/internal/admin"
 	"tongyan/gateway/internal/api"
+	"tongyan/gateway/internal/audit"
 	"tongyan/gateway/internal/config"
+	"tongyan/gateway/internal/crowd"
 	"tongyan/gateway/internal/front"
 	"tongyan/gateway/internal/parties"
 	"tongyan/verifiers"
@@ -26,6 +28,9 @@ const (
 	// lastCall is how long a gateway that was told to end still takes requests,
 	// and asks each client to come back by another connection: to another one.
 	lastCall = time.Second
+	// crowdWait is how long a request may wait for a core before others are
+	// refused: some ten times what a verification takes, and nothing to a person.
+	crowdWait = 10 * time.Millisecond
 	// drainTime is how long requests under way may take after that. It covers
 	// the slowest honest one: a body at the read time-out and a registry at its.
 	drainTime = 25 * time.Second
@@ -57,6 +62,7 @@ type server struct {
 	parts *parts
 	front *front.Front
 	admin *admin.Admin
+	audit *audit.Log // nil: verdicts are not recorded
 
 	public, private             net.Listener
 	publicServer, privateServer *http.Server
@@ -79,6 +85,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, ready func
 		return &exit{exitInvalid, err}
 	}
 	defer s.front.Close()
+	if s.audit != nil {
+		defer s.audit.Close()
+	}
 	failed := make(chan error, 2)
 	go func() { failed <- s.publicServer.ServeTLS(s.public, "", "") }()
 	go func() { failed <- s.privateServer.Serve(s.private) }()
@@ -101,7 +110,16 @@ func (s *server) listen(ctx context.Context) (err error) {
 		return fmt.Errorf("tls: %w", err)
 	}
 	s.admin = admin.New(admin.Options{Parts: p.status, Gather: p.metrics})
+	gate := crowd.New(crowd.Options{Places: p.config.Limits.MaxInFlight, Wait: crowdWait})
+	quotas := parties.NewQuotas(p.facts.Tally, func() { p.metrics.Shared("failed", "quota", 1) })
+	p.runs.Go(func() { gate.Run(p.life) })
+	p.runs.Go(func() { quotas.Run(p.life) })
+	record, err := s.openAudit()
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
 	handler := api.New(api.Options{
+		Gate: gate, Quota: quotas, Once: p.facts, Audit: record, Policy: policyName(p.config),
 		Verifier: p.service, Parties: parties.New(specsOf(p.config)), Provinces: p.provinces,
 		Receipts: p.statements, Ceiling: ceilingOf(p.config), Formats: mediaTypes(),
 		MaxBody: p.config.Limits.MaxBody, MaxInFlight: int64(p.config.Limits.MaxInFlight),
@@ -119,6 +137,36 @@ func (s *server) listen(ctx context.Context) (err error) {
 		s.front.Close()
 	}
 	return err
+}
+
+// openAudit opens the record of verdicts, nil where none is configured.
+func (s *server) openAudit() (api.Audit, error) {
+	cfg := s.parts.config.Audit
+	if cfg == nil {
+		return nil, nil
+	}
+	log, found, err := audit.Open(audit.Options{Path: cfg.File, MaxSize: cfg.MaxSize, Refuse: cfg.OnFull == config.FullRefuse})
+	if err != nil {
+		return nil, err
+	}
+	if found.Cut > 0 || found.Altered {
+		s.parts.log.Warn("the audit file did not end as it should", "bytes_cut", found.Cut, "altered", found.Altered)
+	}
+	s.audit = log
+	for name, read := range map[string]func(audit.Stats) int64{
+		"tongyan_audit_lines":   func(t audit.Stats) int64 { return t.Lines },
+		"tongyan_audit_lost":    func(t audit.Stats) int64 { return t.Lost },
+		"tongyan_audit_refused": func(t audit.Stats) int64 { return t.Refused },
+	} {
+		s.parts.metrics.Gauge(name, "Audit lines since the start.", nil, func() float64 { return float64(read(log.Stats())) })
+	}
+	return log, nil
+}
+
+// policyName names the policy in force in the record of verdicts.
+func policyName(cfg *config.Config) string {
+	return fmt.Sprintf("max_age=%v stale_if_error=%v negative_ttl=%v clock_skew=%v status=%s",
+		cfg.Freshness.MaxAge, cfg.Freshness.StaleIfError, cfg.Registry.NegativeTTL, cfg.Policy.ClockSkew, cfg.Policy.Status)
 }
 
 // lastCall asks clients to leave with their next answer once the gateway is to
@@ -180,10 +228,10 @@ func frontOptions(p *parts) front.Options {
 }
 
 // specsOf translates who may ask.
-func specsOf(cfg *config.Config) ([]parties.Spec, parties.Scope) {
+func specsOf(cfg *config.Config) ([]parties.Spec, parties.Scope, *parties.Edge) {
 	specs := make([]parties.Spec, 0, len(cfg.RelyingParties))
 	for _, r := range cfg.RelyingParties {
-		spec := parties.Spec{ID: r.ID, Scopes: scopesOf(r.Scopes), Rate: r.Rate, Burst: r.Burst, Lane: parties.Lane(r.Lane)}
+		spec := parties.Spec{ID: r.ID, Scopes: scopesOf(r.Scopes), Rate: r.Rate, Burst: r.Burst, Lane: parties.Lane(r.Lane), MonthlyQuota: r.MonthlyQuota}
 		for _, k := range r.Keys {
 			spec.Keys = append(spec.Keys, k)
 		}
@@ -199,7 +247,14 @@ func specsOf(cfg *config.Config) ([]parties.Spec, parties.Scope) {
 		}
 		specs = append(specs, spec)
 	}
-	return specs, scopesOf(cfg.Policy.Anonymous)
+	var edge *parties.Edge
+	if e := cfg.Edge; e != nil {
+		edge = &parties.Edge{Header: e.Header, CAs: cfg.TLS.ClientCAs}
+		for _, c := range e.Certificates {
+			edge.Certificates = append(edge.Certificates, c)
+		}
+	}
+	return specs, scopesOf(cfg.Policy.Anonymous), edge
 }
 
 func scopesOf(names []config.Scope) (scopes parties.Scope) {

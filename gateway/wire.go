@@ -14,6 +14,7 @@ import (
 	"tongyan/fetch"
 	"tongyan/gateway/internal/admin"
 	"tongyan/gateway/internal/config"
+	"tongyan/gateway/internal/crowd"
 	"tongyan/gateway/internal/facts"
 	"tongyan/gateway/internal/verify"
 	"tongyan/keys"
@@ -45,7 +46,7 @@ type parts struct {
 	list       *trustlist.Keeper
 	sets       *jwks.Keeper
 	facts      *facts.Cache
-	registries map[keys.ProvinceCode]*registry.Client
+	registries map[keys.ProvinceCode]*pacedRegistry
 	statuses   *statuslist.Keeper
 	statements *statements
 	service    *verify.Service
@@ -59,7 +60,7 @@ type parts struct {
 // force, and every key set has been asked for once. Whoever got parts closes
 // them.
 func build(ctx context.Context, cfg *config.Config, log *slog.Logger) (*parts, error) {
-	p := &parts{config: cfg, log: log, metrics: admin.NewMetrics(), registries: map[keys.ProvinceCode]*registry.Client{}}
+	p := &parts{config: cfg, log: log, metrics: admin.NewMetrics(), registries: map[keys.ProvinceCode]*pacedRegistry{}}
 	p.life, p.stop = context.WithCancel(context.WithoutCancel(ctx))
 	p.fetch = fetch.New(fetch.Options{CAs: cfg.Trust.CAs, UserAgent: "tongyan/" + version})
 	for _, step := range []func() error{p.buildFacts, p.buildRegistries, func() error { return p.buildTrust(ctx) }} {
@@ -70,7 +71,7 @@ func build(ctx context.Context, cfg *config.Config, log *slog.Logger) (*parts, e
 	}
 	p.statuses = statuslist.New(statuslist.Options{Fetch: p.fetch, Trust: p.book, Store: p.facts, Refetch: p.sets.Refetch, OnFetch: p.listFetched})
 	p.service = verify.New(verify.Options{
-		Trust: p.book, KeySets: p.sets, Facts: p.facts, Registries: p.askable(), Status: p.statuses, Nonces: p.facts, Gateways: p.statements,
+		Trust: p.book, KeySets: p.sets, Facts: p.facts, Registries: p.askable(), Status: p.statuses, Nonces: p.facts, Gateways: p.statements, Outside: crowd.Outside,
 		Envelopes: envelopes, Policy: policyOf(cfg), Observer: p.metrics,
 	})
 	p.statements.service = p.service
@@ -213,7 +214,7 @@ func (p *parts) buildRegistries() error {
 		if err != nil {
 			return fmt.Errorf("registry of %s: %w", r.Province, err)
 		}
-		p.registries[r.Province] = client
+		p.registries[r.Province] = pace(client, r.Rate, r.MaxInFlight)
 	}
 	return nil
 }

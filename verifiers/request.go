@@ -32,6 +32,9 @@ type Request struct {
 	Format Format
 	// Bounds are what the caller accepts, the gateway's ceilings included.
 	Bounds Bounds
+	// Patient: nobody stands and waits. The question to a registry keeps to
+	// the patient's share of the province's budget, and waits for it.
+	Patient bool
 	// Holder is what the caller expects of the holder's proof; nil: nothing.
 	Holder *HolderExpectation
 }

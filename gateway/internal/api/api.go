@@ -4,8 +4,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
 	"net/http"
@@ -13,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tongyan/gateway/internal/audit"
+	"tongyan/gateway/internal/crowd"
 	"tongyan/gateway/internal/parties"
 	"tongyan/verifiers"
 	"tongyan/verifiers/receipt"
@@ -39,6 +43,24 @@ type Receipts interface {
 	Check(ctx context.Context, token []byte) (*receipt.Claims, verifiers.Code)
 }
 
+// Once keeps answers under idempotency keys. See package facts.
+type Once interface {
+	Answer(ctx context.Context, key [sha256.Size]byte) ([]byte, bool)
+	// KeepAnswer returns the answer that counts: the first one given.
+	KeepAnswer(ctx context.Context, key [sha256.Size]byte, answer []byte) []byte
+}
+
+// Audit records verdicts. An error means that the verdict must not be given.
+type Audit interface {
+	Append(ctx context.Context, e *audit.Entry) error
+}
+
+// Quota counts verdicts against a party's monthly quota, 0 for none. ok is
+// false where it is used up, and then wait says until when.
+type Quota interface {
+	Take(party string, quota int64) (wait time.Duration, ok bool)
+}
+
 // A Meter counts what the API does. It must return at once.
 type Meter interface {
 	InFlight(delta int)
@@ -51,6 +73,11 @@ type Options struct {
 	Parties   Parties
 	Provinces func() []Province // for /v1/provinces, as they are now
 	Receipts  Receipts
+	Gate      *crowd.Gate // who may go on when it is crowded; nil: everybody
+	Quota     Quota       // nil: there are no quotas
+	Once      Once        // nil: idempotency keys are not looked at
+	Audit     Audit       // nil: verdicts are not recorded
+	Policy    string      // names the policy in force, for the record
 	// Ceiling is the configured freshness: the default, and the most that a
 	// caller gets.
 	Ceiling     verifiers.Bounds
@@ -74,18 +101,23 @@ type route struct {
 	open   bool
 	scope  parties.Scope
 	handle func(*call) error
+	media  string // of its answers; "" is application/json
 }
 
 // New makes the handler of the public listener.
 func New(o Options) *API {
 	a := &API{Options: o}
+	if a.Gate == nil {
+		a.Gate = crowd.New(crowd.Options{})
+	}
 	a.routes = map[string]route{
-		"/v1/verify":             {http.MethodPost, false, parties.Verify, a.verify},
-		"/v1/codes":              {http.MethodGet, true, 0, a.codes},
-		"/v1/receipts/verify":    {http.MethodPost, false, parties.Verify, a.checkReceipt},
-		"/.well-known/jwks.json": {http.MethodGet, true, 0, a.jwks},
-		"/v1/whoami":             {http.MethodGet, false, 0, a.whoami},
-		"/v1/provinces":          {http.MethodGet, false, parties.Provinces, a.provinces},
+		"/v1/verify":             {method: http.MethodPost, scope: parties.Verify, handle: a.verify},
+		"/v1/verify/batch":       {method: http.MethodPost, scope: parties.Batch, handle: a.batch, media: typeLines},
+		"/v1/receipts/verify":    {method: http.MethodPost, scope: parties.Verify, handle: a.checkReceipt},
+		"/v1/codes":              {method: http.MethodGet, open: true, handle: a.codes},
+		"/v1/whoami":             {method: http.MethodGet, handle: a.whoami},
+		"/v1/provinces":          {method: http.MethodGet, scope: parties.Provinces, handle: a.provinces},
+		"/.well-known/jwks.json": {method: http.MethodGet, open: true, handle: a.jwks},
 	}
 	return a
 }
@@ -96,6 +128,7 @@ type call struct {
 	r     *http.Request
 	id    [32]byte // of the verdict, then of the request
 	party *parties.Party
+	begun bool // the answer is on its way: nothing can be refused any more
 }
 
 // Headers that stand on every answer; shared, never changed.
@@ -121,6 +154,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				panic(p)
 			}
 			a.Log.Error("a request made the gateway panic", "request_id", string(c.id[16:]), "stack", string(debug.Stack()))
+			if c.begun {
+				panic(http.ErrAbortHandler)
+			}
 			a.refuse(c, problem(Internal, ""))
 		}
 	}()
@@ -137,8 +173,8 @@ func (a *API) serve(c *call) error {
 	case c.r.Method != route.method && !(c.r.Method == http.MethodHead && route.method == http.MethodGet):
 		c.w.Header().Set("Allow", route.method)
 		return problem(MethodNotAllowed, "this page takes "+route.method)
-	case !acceptsJSON(c.r.Header):
-		return problem(NotAcceptable, "answers are application/json; Accept excludes it")
+	case !accepts(c.r.Header, "application/json") && !accepts(c.r.Header, route.media):
+		return problem(NotAcceptable, "answers are "+cmp.Or(route.media, "application/json")+"; Accept excludes it")
 	}
 	if !route.open {
 		if err := a.admit(c, route.scope); err != nil {

@@ -120,10 +120,15 @@ func (a *API) readJSON(h http.Header, body []byte) (*ask, error) {
 	if err != nil {
 		return nil, problem(BadRequest, "the body is not acceptable JSON: "+err.Error())
 	}
-	q := new(ask)
+	return a.readRequest(h, v, "the body")
+}
+
+// readRequest reads the members of a request; path says where it stands.
+func (a *API) readRequest(h http.Header, v strict.Value, path string) (q *ask, err error) {
+	q = new(ask)
 	var wish wish
 	var credential string
-	o := object{value: v, path: "the body"}
+	o := object{value: v, path: path}
 	o.text("credential", &credential)
 	o.text("purpose", &q.Purpose)
 	o.text("reference", &q.Reference)

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"strconv"
 	"time"
 
+	"tongyan/gateway/internal/audit"
+	"tongyan/gateway/internal/crowd"
 	"tongyan/gateway/internal/parties"
 	"tongyan/verifiers"
 	"tongyan/verifiers/licence"
@@ -21,39 +25,81 @@ func (a *API) verify(c *call) error {
 		return err
 	}
 	defer give(body)
+	once, err := a.once(c, *body)
+	if err != nil {
+		return err
+	}
+	if once.given != nil {
+		return send(c, once.given)
+	}
 	q, err := a.read(c.r.Header, *body)
 	if err != nil {
 		return err
 	}
-	r := a.Verifier.Verify(c.r.Context(), &q.Request)
+	ticket, err := a.Gate.Enter(crowd.ParseLane(string(c.party.Lane)), crowd.Peek(q.Credential))
+	if err != nil {
+		return crowded(err)
+	}
+	defer ticket.Leave()
 	out := answers.Get().(*[]byte)
 	defer answers.Put(out)
-	if *out, err = a.answer((*out)[:0], c, q, r); err != nil {
+	r, err := a.judge(crowd.With(c.r.Context(), ticket), c, q, "vrf_"+string(c.id[:16]), out)
+	if err != nil {
 		return err
 	}
-
 	h := c.w.Header()
 	if v := &r.Verdict; v.Source != "" {
 		h["Age"] = []string{strconv.FormatInt(int64(v.Age/time.Second), 10)}
 		h["Cache-Status"] = []string{cacheStatus(v, q.Bounds)}
 	}
-	h["Content-Type"] = typeJSON
-	h["Content-Length"] = []string{strconv.Itoa(len(*out))}
-	_, err = c.w.Write(*out)
-	if err != nil {
-		a.Meter.Refused("GONE") // the caller went away; nothing is left to answer
-	}
-	return nil
+	return send(c, once.keep(*out))
 }
 
-// answer writes the verdict with what the caller asked for besides.
-func (a *API) answer(b []byte, c *call, q *ask, r *verifiers.Response) ([]byte, error) {
-	id := "vrf_" + string(c.id[:16])
+// crowded turns a refusal of the gate into a problem.
+func crowded(err error) error {
+	var refused *crowd.Refused
+	if errors.As(err, &refused) {
+		return problem(Overloaded, "more work than the gateway can take").after(refused.RetryAfter)
+	}
+	return err
+}
+
+// judge has a credential verified and writes the answer to out. The verdict is
+// recorded before anybody learns of it.
+func (a *API) judge(ctx context.Context, c *call, q *ask, id string, out *[]byte) (*verifiers.Response, error) {
+	if a.Quota != nil {
+		if wait, ok := a.Quota.Take(c.party.ID, c.party.MonthlyQuota); !ok {
+			return nil, problem(RateLimited, "the monthly quota is used up").after(wait)
+		}
+	}
+	r := a.Verifier.Verify(ctx, &q.Request)
+	id, answer, err := a.answer((*out)[:0], c, q, id, r)
+	*out = answer
+	if err != nil {
+		return nil, err
+	}
+	if a.Audit == nil {
+		return r, nil
+	}
+	err = a.Audit.Append(ctx, &audit.Entry{
+		ID: id, Time: r.At, Party: c.party.ID, Purpose: q.Purpose, Reference: q.Reference, Digest: r.Digest,
+		Outcome: r.Verdict.Outcome, Code: r.Verdict.Code, Policy: a.Policy, TrustVersion: r.Verdict.TrustVersion,
+	})
+	if err != nil {
+		a.Log.Error("a verdict was not given because it could not be recorded", "cause", err)
+		return nil, problem(Overloaded, "verdicts cannot be recorded at the moment").after(5 * time.Second)
+	}
+	return r, nil
+}
+
+// answer writes the verdict with what the caller asked for besides, and returns
+// the id under which it was given.
+func (a *API) answer(b []byte, c *call, q *ask, id string, r *verifiers.Response) (string, []byte, error) {
 	var issued receipt.Issued
 	if q.Receipt {
 		var err error
 		if issued, err = a.Receipts.Issue(r, id, c.party.ID); err != nil {
-			return b, err
+			return id, b, err
 		}
 		id = issued.ID
 	}
@@ -78,7 +124,7 @@ func (a *API) answer(b []byte, c *call, q *ask, r *verifiers.Response) ([]byte, 
 		}
 		b = append(b, '}')
 	}
-	return append(b, '}'), nil
+	return id, append(b, '}'), nil
 }
 
 // cacheStatus says how the standing was come by (RFC 9211).

@@ -43,9 +43,9 @@ func send(c *call, body []byte) error {
 	return nil
 }
 
-// acceptsJSON reports whether the caller takes application/json (RFC 9110
-// §12.5.1). The most specific range that covers it decides.
-func acceptsJSON(h http.Header) bool {
+// accepts reports whether the caller takes a media type "application/…" (RFC
+// 9110 §12.5.1). The most specific range that covers it decides.
+func accepts(h http.Header, wanted string) bool {
 	values := h["Accept"]
 	if len(values) == 0 {
 		return true
@@ -56,7 +56,7 @@ func acceptsJSON(h http.Header) bool {
 			media, params, _ := strings.Cut(part, ";")
 			rank := -1
 			switch strings.ToLower(strings.TrimSpace(media)) {
-			case "application/json":
+			case wanted:
 				rank = 2
 			case "application/*":
 				rank = 1

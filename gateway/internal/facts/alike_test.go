@@ -29,6 +29,8 @@ func TestAlike(t *testing.T) {
 		{"bad answers are errors", badAnswersAreErrors},
 		{"the newer standing wins", newerStandingWins},
 		{"a closed cache answers from memory", closedCacheAnswersFromMemory},
+		{"a nonce is spent once", nonceIsSpentOnce},
+		{"the first answer under a key counts", firstAnswerCounts},
 	}
 	run := func(t *testing.T, s *redistest.Server, o facts.Options) {
 		for _, tt := range suite {

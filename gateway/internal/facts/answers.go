@@ -45,18 +45,14 @@ func (c *Cache) Answer(ctx context.Context, key AnswerKey) ([]byte, bool) {
 // that counts: of two given at the same time both callers get the same.
 func (c *Cache) KeepAnswer(ctx context.Context, key AnswerKey, answer []byte) []byte {
 	answer = bytes.Clone(answer)
-	if c.shared != nil && c.shared.health.up() {
+	if c.shared != nil {
 		name := c.shared.seal.name(KindAnswer, key[:])
-		plain := append(bytes.Clone(key[:]), answer...)
-		ctx, cancel := context.WithTimeout(ctx, c.shared.patience)
-		defer cancel()
-		first, err := c.shared.client.SetNX(ctx, name, c.shared.seal.seal(name, "", plain), answerLife).Result()
-		if err == nil && !first {
-			if other := c.sharedAnswer(ctx, key); other != nil {
-				answer = other
+		sealed := c.shared.seal.seal(name, "", append(bytes.Clone(key[:]), answer...))
+		q := &question{lease: name, leaseValue: sealed, leaseLife: answerLife}
+		if c.shared.put(ctx, q) && !q.leased {
+			if first := c.openAnswer(key, name, q.heldValue); first != nil {
+				answer = first
 			}
-		} else if err != nil {
-			c.drop(1, DropDown)
 		}
 	}
 	kept, _ := c.answers.SetIfAbsent(key, answer)
@@ -64,14 +60,19 @@ func (c *Cache) KeepAnswer(ctx context.Context, key AnswerKey, answer []byte) []
 }
 
 func (c *Cache) sharedAnswer(ctx context.Context, key AnswerKey) []byte {
-	if c.shared == nil || !c.shared.health.up() {
+	if c.shared == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.shared.patience)
-	defer cancel()
-	name := c.shared.seal.name(KindAnswer, key[:])
-	value, err := c.shared.client.Get(ctx, name).Bytes()
-	if err != nil {
+	q := &question{finding: c.shared.seal.name(KindAnswer, key[:])}
+	if !c.shared.put(ctx, q) {
+		return nil
+	}
+	return c.openAnswer(key, q.finding, q.findingValue)
+}
+
+// openAnswer opens what Redis keeps, nil where that is nothing of ours.
+func (c *Cache) openAnswer(key AnswerKey, name string, value []byte) []byte {
+	if value == nil {
 		return nil
 	}
 	plain, err := c.shared.seal.open(name, false, value)

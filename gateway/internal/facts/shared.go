@@ -28,12 +28,14 @@ type RedisOptions struct {
 	SealKey []byte
 
 	// Patience bounds what one call waits for Redis, its queue included. Default
-	// 25 ms: a request makes at most two such calls and so stays below 60 ms.
+	// 19 ms: see defaultPatience.
 	Patience time.Duration
 }
 
 const (
-	defaultPatience = 25 * time.Millisecond
+	// defaultPatience: a request makes at most three such calls before the breaker
+	// opens, and so never waits 60 ms for a Redis that does not answer.
+	defaultPatience = 19 * time.Millisecond
 	// socketPatience bounds dialling, and the round trips that nobody waits for,
 	// unless a caller's patience is longer.
 	socketPatience = 50 * time.Millisecond

@@ -53,13 +53,16 @@ type Spec struct {
 	Rate         float64 // requests per second
 	Burst        int
 	Lane         Lane
+	MonthlyQuota int64 // verdicts a month; 0: any number
 }
 
 // A Party is who asks.
 type Party struct {
-	ID     string // "" for the anonymous one
-	Lane   Lane
-	Rate   float64
+	ID           string // "" for the anonymous one
+	Lane         Lane
+	Rate         float64
+	MonthlyQuota int64
+
 	scopes Scope
 	limit  *rate.Limiter // nil: no limit of its own
 }
@@ -101,18 +104,21 @@ type Register struct {
 	byCertificate map[[sha256.Size]byte]*Party
 	byDNS, byURI  map[string]*Party
 	anonymous     *Party
+	edge          *Edge
 }
 
-// New makes a register. anonymous are the scopes of whoever shows nothing.
-func New(specs []Spec, anonymous Scope) *Register {
+// New makes a register. anonymous are the scopes of whoever shows nothing; edge
+// may be nil.
+func New(specs []Spec, anonymous Scope, edge *Edge) *Register {
 	r := &Register{
 		byKey:         map[[sha256.Size]byte]*Party{},
 		byCertificate: map[[sha256.Size]byte]*Party{},
 		byDNS:         map[string]*Party{}, byURI: map[string]*Party{},
 		anonymous: &Party{scopes: anonymous},
+		edge:      edge,
 	}
 	for _, s := range specs {
-		p := &Party{ID: s.ID, Lane: s.Lane, Rate: s.Rate, scopes: s.Scopes}
+		p := &Party{ID: s.ID, Lane: s.Lane, Rate: s.Rate, MonthlyQuota: s.MonthlyQuota, scopes: s.Scopes}
 		if s.Rate > 0 {
 			p.limit = rate.NewLimiter(rate.Limit(s.Rate), max(1, s.Burst))
 		}
@@ -146,8 +152,12 @@ func (r *Register) Identify(req *http.Request) (*Party, error) {
 			return nil, ErrUnknown
 		}
 	}
-	if req.TLS != nil && len(req.TLS.VerifiedChains) > 0 {
-		if byCertificate = r.certified(req.TLS.PeerCertificates[0]); byCertificate == nil {
+	certificate, err := r.certificate(req)
+	if err != nil {
+		return nil, err
+	}
+	if certificate != nil {
+		if byCertificate = r.certified(certificate); byCertificate == nil {
 			return nil, ErrUnknown
 		}
 	}

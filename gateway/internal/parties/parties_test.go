@@ -19,7 +19,7 @@ func register() *parties.Register {
 		{ID: "hall", Keys: [][32]byte{sha256.Sum256([]byte("hall-key")), sha256.Sum256([]byte("hall-key-2"))}, Scopes: parties.Verify | parties.Licence, Rate: 10, Burst: 2},
 		{ID: "bank", Keys: [][32]byte{sha256.Sum256([]byte("bank-key"))}, Certificates: [][32]byte{sha256.Sum256([]byte("bank-der"))}, Scopes: parties.Verify | parties.Batch},
 		{ID: "spiffe", URINames: []string{"spiffe://bank/kyc"}, DNSNames: []string{"kyc.bank.example"}, Scopes: parties.Verify},
-	}, 0)
+	}, 0, nil)
 }
 
 func request(authorization []string, cert *x509.Certificate, verified bool) *http.Request {

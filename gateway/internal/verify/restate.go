@@ -67,7 +67,9 @@ func (w *work) restate() *verifiers.Response {
 	c.Now = w.Now()
 	v := receipt.Decide(&c)
 	for v.Wants != verifiers.WantNothing {
+		back := w.Outside(w.ctx)
 		c.Standing = w.standing(key)
+		back()
 		c.Now = w.Now()
 		v = receipt.Decide(&c)
 	}
@@ -90,8 +92,20 @@ func (w *work) standing(key verifiers.StandingKey) (e verifiers.StandingEvidence
 	fresh := func(s *verifiers.Standing) bool {
 		return w.req.Bounds.Fresh(s, w.Policy.NegativeTTL, w.Now())
 	}
-	ask := func(ctx context.Context) (verifiers.Standing, error) { return registry.Ask(ctx, key.USCC) }
 	var err error
+	if w.req.Patient {
+		// Somebody may have asked before: then there is nothing to wait for.
+		if kept, ok := w.Facts.Lookup(w.ctx, key); ok && fresh(&kept) {
+			e.Standing = kept
+			return e
+		}
+		done, err := registry.Pace(w.ctx)
+		if err != nil {
+			return e
+		}
+		defer done()
+	}
+	ask := func(ctx context.Context) (verifiers.Standing, error) { return registry.Ask(ctx, key.USCC) }
 	e.Standing, e.Live, err = w.Facts.Standing(w.ctx, key, fresh, ask, registry.Timeout())
 	if err != nil {
 		var why *verifiers.UnavailableError

@@ -68,6 +68,9 @@ type Facts interface {
 type Registry interface {
 	Ask(ctx context.Context, code licence.USCC) (verifiers.Standing, error)
 	Timeout() time.Duration
+	// Pace waits for the turn of a question that can wait, as long as ctx
+	// allows, and returns how to give the turn back.
+	Pace(ctx context.Context) (done func(), err error)
 }
 
 // StatusLists answers what a status list says of a credential. Lookup marks its
@@ -96,6 +99,9 @@ type Options struct {
 	Policy     verifiers.Policy
 	Observer   Observer
 	Now        func() time.Time
+	// Outside is told that the work begins to wait for others; what it returns
+	// is called when the work goes on. nil: nobody cares.
+	Outside func(context.Context) (back func())
 }
 
 // A Service answers requests. It is safe for concurrent use.
@@ -112,6 +118,9 @@ func New(o Options) *Service {
 	}
 	if s.Now == nil {
 		s.Now = time.Now
+	}
+	if s.Outside == nil {
+		s.Outside = func(context.Context) func() { return func() {} }
 	}
 	if s.Observer == nil {
 		s.Observer = silent{}

@@ -141,6 +141,9 @@ func (w *work) standingKey() verifiers.StandingKey {
 
 // gather gets the evidence that the verdict wants, or marks it as sought.
 func (w *work) gather(v verifiers.Verdict) {
+	if v.Wants != verifiers.WantSignature {
+		defer w.Outside(w.ctx)()
+	}
 	switch v.Wants {
 	case verifiers.WantKeys:
 		w.KeySets.Refetch(w.ctx, w.c.Finding.Issuer)
