@@ -65,6 +65,9 @@ const (
 	minRetry   = time.Second
 	maxRetry   = 30 * time.Second
 	memory     = 0.9 // of the last second's traffic, kept from one interval to the next
+
+	breathEvery = 500 * time.Microsecond
+	breathFor   = 20 * time.Microsecond
 )
 
 // ErrRefused is every refusal by a Gate.
@@ -110,6 +113,10 @@ type Gate struct {
 	waits  atomic.Int64 // how many did
 	hungry atomic.Bool  // somebody was refused for want of units
 
+	born    time.Time
+	company atomic.Bool  // a hall or a bank came within the last second
+	breath  atomic.Int64 // when a core was last left idle, since born
+
 	// mu guards line. It is held only to add to it or take from it.
 	mu      sync.Mutex
 	line    []chan struct{} // of those in Await
@@ -147,7 +154,7 @@ func New(o Options) *Gate {
 	if o.queue == nil {
 		o.queue = yield
 	}
-	g := &Gate{Options: o, floor: float64(floorUnits * o.Cores)}
+	g := &Gate{Options: o, born: time.Now(), floor: float64(floorUnits * o.Cores)}
 	g.ceiling = max(g.floor, float64(o.Places))
 	g.setLimit(4 * g.floor)
 	for l := range lanes {

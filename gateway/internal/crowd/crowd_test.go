@@ -185,6 +185,44 @@ func TestAwait(t *testing.T) {
 	})
 }
 
+// A batch leaves a core idle now and then, while others are there.
+func TestBreath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := still(0)
+		work := func() (took time.Duration) {
+			for range 10 {
+				ticket, err := g.Await(t.Context(), crowd.Batch, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(100 * time.Microsecond)
+				start := time.Now()
+				ticket.Leave()
+				took += time.Since(start)
+			}
+			return took
+		}
+		if took := work(); took != 0 {
+			t.Errorf("alone it rested %v", took)
+		}
+		hall, err := g.Enter(crowd.Hall, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hall.Leave()
+		g.Tick()
+		if took := work(); took != 40*time.Microsecond {
+			t.Errorf("in company it rested %v of a millisecond", took)
+		}
+		for range 20 {
+			g.Tick()
+		}
+		if took := work(); took != 0 {
+			t.Errorf("alone again it rested %v", took)
+		}
+	})
+}
+
 // The limit follows the wait, within its bounds.
 func TestLimit(t *testing.T) {
 	wait := time.Duration(0)

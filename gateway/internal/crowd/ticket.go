@@ -1,6 +1,9 @@
 package crowd
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A Ticket is the right to work. It belongs to one request and is used by one
 // goroutine at a time.
@@ -42,15 +45,34 @@ func (t *Ticket) Resume() {
 	t.lane.own.Add(1)
 }
 
-// Leave gives the ticket back. Only the first call counts.
+// Leave gives the ticket back. Only the first call counts. That of a batch may
+// take some microseconds longer, to leave a core idle.
 func (t *Ticket) Leave() {
 	if t.left {
 		return
+	}
+	if t.lane.most > 0 && t.working {
+		t.gate.breathe()
 	}
 	t.Pause()
 	t.left = true
 	t.gate.inside.Add(-1)
 	t.gate.wake(1)
+}
+
+// breathe leaves a core idle for a moment, now and then, while a batch has
+// company. Go looks for news from the network when a core has nothing to do, and
+// else only every 10 ms: beside a batch that keeps all cores busy, a hall's
+// request lies unseen that long (measured with 64 lines at once on two cores: 5 to
+// 11 ms at the median without, below 1 ms with it).
+func (g *Gate) breathe() {
+	if !g.company.Load() {
+		return
+	}
+	now, last := int64(time.Since(g.born)), g.breath.Load()
+	if now-last >= int64(breathEvery) && g.breath.CompareAndSwap(last, now) {
+		time.Sleep(breathFor)
+	}
 }
 
 type ticketKey struct{}
