@@ -21,6 +21,7 @@ type Facts struct {
 	findings  map[verifiers.Digest]*verifiers.Finding
 	standings map[verifiers.StandingKey]verifiers.Standing
 	Far       map[verifiers.StandingKey]verifiers.Standing // known to the shared store only
+	Used      func()                                       // called once a kept standing was found fresh; may be nil
 	Hints     []verifiers.StandingKey
 	Recalled  []verifiers.StandingKey
 	kept      int
@@ -111,6 +112,9 @@ func (f *Facts) Standing(ctx context.Context, key verifiers.StandingKey, fresh f
 		f.t.Errorf("a standing was asked for without naming it: %q within %v", key.Province, wait)
 	}
 	if s, ok := f.Lookup(ctx, key); ok && fresh(&s) {
+		if f.Used != nil {
+			f.Used()
+		}
 		return s, false, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -154,6 +158,11 @@ func (r *Registry) Asked() []licence.USCC {
 
 // Timeout implements the contract of verify.Registry.
 func (r *Registry) Timeout() time.Duration { return 800 * time.Millisecond }
+
+// Pace implements the contract of verify.Registry: it is always its turn.
+func (r *Registry) Pace(ctx context.Context) (done func(), err error) {
+	return func() {}, ctx.Err()
+}
 
 // Ask implements the contract of verify.Registry.
 func (r *Registry) Ask(ctx context.Context, code licence.USCC) (verifiers.Standing, error) {

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,28 +63,43 @@ var Terms = keys.Terms{Refresh: 15 * time.Minute, MaxStale: 24 * time.Hour}
 // New makes the world as it is at the beginning of every test.
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{keys: map[string]*signer.Key{}, Sets: map[keys.Issuer]*keys.Set{}, Book: keys.NewBook(nil, Terms)}
-	files, err := filepath.Glob(filepath.Join(Testdata(t), "world", "*.jwk"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no keys of the test world: %v", err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, err := signer.Parse(text)
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		name := filepath.Base(file)
-		w.keys[name[:len(name)-len(".jwk")]] = key
-	}
+	w := &World{keys: privateKeys(t), Sets: map[keys.Issuer]*keys.Set{}, Book: keys.NewBook(nil, Terms)}
 	w.List = w.list(t)
 	w.Sets[Anhui] = w.Set(t, Now, JWK{"ah-1", "ah", nil})
 	w.Book.SetList(w.List)
 	w.Book.SetKeys(Anhui, w.Sets[Anhui])
 	return w
+}
+
+var (
+	readOnce sync.Once
+	readKeys map[string]*signer.Key
+)
+
+// privateKeys reads the key files, once: an RSA key takes a while.
+func privateKeys(t testing.TB) map[string]*signer.Key {
+	t.Helper()
+	readOnce.Do(func() {
+		files, err := filepath.Glob(filepath.Join(Testdata(t), "world", "*.jwk"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := map[string]*signer.Key{}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read[strings.TrimSuffix(filepath.Base(file), ".jwk")], err = signer.Parse(text); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+		}
+		readKeys = read
+	})
+	if len(readKeys) == 0 {
+		t.Fatal("no keys of the test world")
+	}
+	return readKeys
 }
 
 func (w *World) list(t testing.TB) *keys.List {

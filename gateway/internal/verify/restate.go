@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"time"
 
 	"tongyan/keys"
 	"tongyan/verifiers"
@@ -77,6 +78,9 @@ func (w *work) restate() *verifiers.Response {
 	return r
 }
 
+// decideTime is more than passes between the finding of a standing and the verdict.
+const decideTime = 100 * time.Millisecond
+
 // standing gets a standing that the bounds allow, or the best that is kept.
 func (w *work) standing(key verifiers.StandingKey) (e verifiers.StandingEvidence) {
 	e.Sought = true
@@ -88,9 +92,10 @@ func (w *work) standing(key verifiers.StandingKey) (e verifiers.StandingEvidence
 	if !ok {
 		return e
 	}
-	// Freshness is judged by a clock that goes on while the question waits.
+	// Freshness is judged by a clock that goes on while the question waits, and
+	// a moment ahead: the standing must still count when the verdict is decided.
 	fresh := func(s *verifiers.Standing) bool {
-		return w.req.Bounds.Fresh(s, w.Policy.NegativeTTL, w.Now())
+		return w.req.Bounds.Fresh(s, w.Policy.NegativeTTL, w.Now().Add(decideTime))
 	}
 	var err error
 	if w.req.Patient {
