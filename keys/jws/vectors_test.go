@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -239,6 +238,6 @@ func TestCookbook(t *testing.T) {
 	}
 	t.Logf("%d verified, %d refused", verified, refused)
 	if verified != 2 || refused != 3 {
-		t.Error(fmt.Sprint("want 2 and 3"))
+		t.Error("want 2 and 3")
 	}
 }

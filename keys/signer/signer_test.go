@@ -70,7 +70,7 @@ func TestRoundTrip(t *testing.T) {
 		if strings.Contains(string(public), `"d"`) || strings.Contains(string(public), `"p"`) {
 			t.Errorf("%s: the public half tells the secret", alg)
 		}
-		for _, shown := range []string{fmt.Sprint(k), fmt.Sprintf("%+v", k), fmt.Sprintf("%#v", k), fmt.Sprintf("%s", k)} {
+		for _, shown := range []string{fmt.Sprint(k), fmt.Sprintf("%+v", k), fmt.Sprintf("%#v", k), k.String()} {
 			if shown != "private key of "+string(k.Public().Thumbprint()) {
 				t.Errorf("%s: printed as %.80s", alg, shown)
 			}

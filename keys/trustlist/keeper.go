@@ -216,29 +216,29 @@ func (k *Keeper) load(ctx context.Context) error {
 	return nil
 }
 
+// accept puts the list in force and then writes it down, in this order: a disk
+// that hangs must not keep a stolen key alive. Who crashes in between comes back
+// with the list of before, and finds this one at the source.
 func (k *Keeper) accept(list *keys.List, token []byte) {
-	now := time.Now()
 	memory := k.remembered.Load()
+	if k.Status().Version != list.Version {
+		k.inForce(list, false)
+	}
+	k.mu.Lock()
+	k.status.LastSuccess, k.status.Reachable, k.status.FromDisk = time.Now(), true, false
+	k.status.Refused, k.status.RefusedAt, k.status.RefusedWhy = "", time.Time{}, ""
+	k.mu.Unlock()
 	if list.Version != memory.version || string(token) != string(memory.token) {
 		memory = memory.clone()
 		memory.version, memory.digest, memory.token = list.Version, list.Digest, token
 		memory.remember(list.Revoked)
 		k.save(memory)
 	}
-	if k.Status().Version != list.Version {
-		k.inForce(list, false)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.status.LastSuccess, k.status.Reachable, k.status.FromDisk = now, true, false
-	k.status.Refused, k.status.RefusedAt, k.status.RefusedWhy = "", time.Time{}, ""
 }
 
-// save keeps memory, and writes it down. A list is put in force even if that
-// fails: it may be the one that ends a stolen key, and a full disk must not
-// keep that key alive. What is lost is the promise not to go back behind this
-// list after a restart, until a later write succeeds; until then it is tried at
-// every load, and Status says so.
+// save keeps memory, and writes it down. If that fails the list stays in force:
+// what is lost is the promise not to go back behind it after a restart, until a
+// later write succeeds. It is tried again at every load, and Status says so.
 func (k *Keeper) save(memory *state) {
 	var err error
 	if k.config.Dir != "" {

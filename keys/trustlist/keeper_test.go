@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -341,5 +342,41 @@ func TestReloadGivesUpWithItsCaller(t *testing.T) {
 	cancel()
 	if err := k.Reload(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// Two processes may use one folder: neither loses what the other learned.
+func TestSharedFolder(t *testing.T) {
+	root, dir := rootKeys()[0], t.TempDir()
+	dead := func(i int) object {
+		return object{"revoked_keys": []any{object{"thumbprint": string(rootKeys()[i].Public().Thumbprint()), "revoked_at": 1, "reason": "compromised"}}}
+	}
+	s1, s2 := &server{token: signed(t, encode(t, listOf(7, dead(1))), root)}, &server{token: signed(t, encode(t, listOf(9, dead(2))), root)}
+	first := open(t, trustlist.Config{Source: address, Fetch: s1, Roots: pin(t, 1, root), Dir: dir})
+	second := open(t, trustlist.Config{Source: address, Fetch: s2, Roots: pin(t, 1, root), Dir: dir})
+	for _, k := range []*trustlist.Keeper{second, first} { // 9 is written, then 7
+		if err := k.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := open(t, trustlist.Config{Source: address, Fetch: &server{err: errDown}, Roots: pin(t, 1, root), Dir: dir})
+	if err := again.Start(t.Context()); err != nil || again.Status().Version != 9 {
+		t.Errorf("version %d after a restart, %v", again.Status().Version, err)
+	}
+	if n := len(again.Remembered()); n != 2 {
+		t.Errorf("%d revoked keys are remembered, want 2", n)
+	}
+	// A process that holds the lock and does not let go costs a moment, not the list.
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	s2.serve(signed(t, encode(t, listOf(10, nil)), root), nil)
+	if err := second.Reload(t.Context()); err != nil || second.Status().Version != 10 || !second.Status().Unsaved {
+		t.Errorf("%v, %+v", err, second.Status())
 	}
 }

@@ -189,12 +189,6 @@ func (o *told) refuse(r trustlist.Reason) {
 	o.refused = append(o.refused, r)
 }
 
-func (o *told) versions() []int64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return append([]int64{}, o.lists...)
-}
-
 const address = "https://trust.example/list.jwt"
 
 func open(t testing.TB, c trustlist.Config) *trustlist.Keeper {

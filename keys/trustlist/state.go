@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"tongyan/keys"
 	"tongyan/keys/durable"
@@ -154,6 +155,10 @@ func (s *state) save(dir string) error {
 	})
 }
 
+// lockTime bounds the wait for another process, which needs milliseconds; one
+// that was stopped with the lock in its hand must not stop us too.
+const lockTime = 2 * time.Second
+
 // locked runs f while no other process does the same in this folder. The kernel
 // takes the lock away from a process that dies.
 func locked(dir string, f func() error) error {
@@ -162,8 +167,16 @@ func locked(dir string, f func() error) error {
 		return err
 	}
 	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return err
+	for end := time.Now().Add(lockTime); ; time.Sleep(10 * time.Millisecond) {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f()
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New("another process holds the lock on the folder")
+		}
 	}
-	return f()
 }
