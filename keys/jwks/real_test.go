@@ -59,6 +59,7 @@ func TestRealServers(t *testing.T) {
 			w.Write(good[:20])
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
+			panic(http.ErrAbortHandler) // an orderly end could still slip in
 		}, jwks.Reason(fetch.Timeout)},
 		"a redirect to a good set": {func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/good" {
