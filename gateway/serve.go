@@ -31,6 +31,7 @@ const (
 	// crowdWait is how long a request may wait for a core before others are
 	// refused: some ten times what a verification takes, and nothing to a person.
 	crowdWait = 10 * time.Millisecond
+	headEvery = 5 * time.Minute
 	// drainTime is how long requests under way may take after that. It covers
 	// the slowest honest one: a body at the read time-out and a registry at its.
 	drainTime = 25 * time.Second
@@ -160,7 +161,25 @@ func (s *server) openAudit() (api.Audit, error) {
 	} {
 		s.parts.metrics.Gauge(name, "Audit lines since the start.", nil, func() float64 { return float64(read(log.Stats())) })
 	}
+	s.parts.runs.Go(func() { s.noteHead(log) })
 	return log, nil
+}
+
+// noteHead writes the head of the record into the log, which is kept elsewhere:
+// held against it, a record whose end was cut off or made anew is found out
+// (gateway audit verify --noted).
+func (s *server) noteHead(record *audit.Log) {
+	tick := time.NewTicker(headEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.parts.life.Done():
+			return
+		}
+		head := record.Head()
+		s.parts.log.Info("audit head", "noted", fmt.Sprintf("%d:%s", head.Number, head.Hash))
+	}
 }
 
 // policyName names the policy in force in the record of verdicts.

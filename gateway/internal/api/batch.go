@@ -6,7 +6,9 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"tongyan/gateway/internal/batch"
@@ -125,27 +127,44 @@ type stream struct {
 	rc  *http.ResponseController
 	in  io.Reader
 	out io.Writer
+
+	// mu guards ended, and is held while a deadline is set: one that is set
+	// after interrupt would undo it.
+	mu    sync.Mutex
+	ended bool
 }
 
 func (s *stream) Read(b []byte) (int, error) {
-	if err := s.rc.SetReadDeadline(time.Now().Add(batchPatience)); err != nil {
+	if err := s.extend(s.rc.SetReadDeadline); err != nil {
 		return 0, err
 	}
 	return s.in.Read(b)
 }
 
 func (s *stream) Write(b []byte) (int, error) {
-	if err := s.rc.SetWriteDeadline(time.Now().Add(batchPatience)); err != nil {
+	if err := s.extend(s.rc.SetWriteDeadline); err != nil {
 		return 0, err
 	}
 	return s.out.Write(b)
 }
 
+func (s *stream) extend(set func(time.Time) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return os.ErrDeadlineExceeded
+	}
+	return set(time.Now().Add(batchPatience))
+}
+
 // Flush sends what was written on its way.
 func (s *stream) Flush() error { return s.rc.Flush() }
 
-// interrupt makes a Read and a Write under way return.
+// interrupt makes a Read and a Write under way return, and later ones fail.
 func (s *stream) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
 	past := time.Unix(1, 0)
 	s.rc.SetReadDeadline(past)
 	s.rc.SetWriteDeadline(past)

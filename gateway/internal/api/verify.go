@@ -81,6 +81,7 @@ func (a *API) judge(ctx context.Context, c *call, q *ask, id string, out *[]byte
 	if a.Audit == nil {
 		return r, nil
 	}
+	defer crowd.Outside(ctx)() // a slow disk needs no core
 	err = a.Audit.Append(ctx, &audit.Entry{
 		ID: id, Time: r.At, Party: c.party.ID, Purpose: q.Purpose, Reference: q.Reference, Digest: r.Digest,
 		Outcome: r.Verdict.Outcome, Code: r.Verdict.Code, Policy: a.Policy, TrustVersion: r.Verdict.TrustVersion,
