@@ -142,14 +142,15 @@ type Rig struct {
 	RegistryRate int  `yaml:"registry_rate"` // each gateway's budget per province and second; default 200
 }
 
-// Peak is the highest planned rate, bursts included.
+// Peak is the highest rate that can be planned: all bursts on top of the
+// highest stage.
 func (p *Profile) Peak() float64 {
 	top := 0.0
 	for _, s := range p.Arrivals.Stages {
 		top = max(top, float64(s.Rate), s.End())
 	}
 	for _, b := range p.Arrivals.Bursts {
-		top = max(top, float64(b.Size)/b.Over.Seconds())
+		top += float64(b.Size) / b.Over.Seconds()
 	}
 	return top
 }
