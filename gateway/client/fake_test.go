@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,11 +26,14 @@ const apiKey = "key-of-the-hall"
 
 // A standIn answers like a gateway, by the contract: it refuses what a gateway
 // would refuse. A credential says what its verdict is.
-type standIn struct{ *httptest.Server }
+type standIn struct {
+	*httptest.Server
+	busy atomic.Int64 // questions about the credential busy
+}
 
 func start(http2 bool) *standIn {
 	mux := http.NewServeMux()
-	s := &standIn{httptest.NewUnstartedServer(mux)}
+	s := &standIn{Server: httptest.NewUnstartedServer(mux)}
 	mux.HandleFunc("POST /v1/verify", s.verify)
 	mux.HandleFunc("POST /v1/verify/batch", s.batch)
 	mux.HandleFunc("POST /v1/receipts/verify", s.receipt)
@@ -74,7 +78,7 @@ func (s *standIn) admit(next http.Handler) http.Handler {
 		switch {
 		case r.Header.Get("Authorization") != "Bearer "+apiKey:
 			refuse(w, 401, "UNAUTHENTICATED", "show a key")
-		case !strings.Contains(r.Header.Get("Accept"), "application/json"):
+		case !acceptable(r.Header):
 			refuse(w, 406, "NOT_ACCEPTABLE", "")
 		default:
 			next.ServeHTTP(w, r)
@@ -82,12 +86,27 @@ func (s *standIn) admit(next http.Handler) http.Handler {
 	})
 }
 
+// acceptable reports whether the caller takes JSON, as far as clients here say so.
+func acceptable(h http.Header) bool {
+	accept := strings.Join(h.Values("Accept"), ",")
+	return accept == "" || strings.Contains(accept, "application/json") || strings.Contains(accept, "*/*")
+}
+
 func (s *standIn) verify(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Content-Type") != "application/json" {
+	body, _ := io.ReadAll(r.Body)
+	switch r.Header.Get("Content-Type") {
+	case "application/json":
+	case "application/jwt":
+		body, _ = json.Marshal(map[string]string{"credential": string(body)})
+	default:
 		refuse(w, 415, "UNSUPPORTED_MEDIA_TYPE", "")
 		return
 	}
-	body, _ := io.ReadAll(r.Body)
+	if bytes.Contains(body, []byte(`"busy"`)) && s.busy.Add(1)%2 == 1 {
+		w.Header().Set("Retry-After", "1")
+		refuse(w, 503, "OVERLOADED", "")
+		return
+	}
 	status, answer := s.answer(body, -1)
 	w.Header().Set("Content-Type", map[bool]string{true: "application/json", false: "application/problem+json"}[status == 200])
 	w.WriteHeader(status)
@@ -118,7 +137,7 @@ func (s *standIn) answer(body []byte, seq int) (status int, answer string) {
 	}
 	credential, _ := v.Get("credential").Text()
 	switch credential {
-	case "valid":
+	case "valid", "busy":
 		extra := ""
 		if wanted, _ := v.Get("receipt").Bool(); wanted {
 			extra = `,"receipt":"good"`
