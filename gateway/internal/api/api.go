@@ -171,9 +171,9 @@ func (a *API) serve(c *call) error {
 	case !ok:
 		return problem(NotFound, "there is no such page")
 	case c.r.Method != route.method && !(c.r.Method == http.MethodHead && route.method == http.MethodGet):
-		c.w.Header().Set("Allow", route.method)
+		c.w.Header().Set("Allow", allowed(route.method))
 		return problem(MethodNotAllowed, "this page takes "+route.method)
-	case !accepts(c.r.Header, "application/json") && !accepts(c.r.Header, route.media):
+	case !accepts(c.r.Header, "application/json") && (route.media == "" || !accepts(c.r.Header, route.media)):
 		return problem(NotAcceptable, "answers are "+cmp.Or(route.media, "application/json")+"; Accept excludes it")
 	}
 	if !route.open {
@@ -182,6 +182,14 @@ func (a *API) serve(c *call) error {
 		}
 	}
 	return route.handle(c)
+}
+
+// allowed is what stands in Allow: whoever may GET may HEAD.
+func allowed(method string) string {
+	if method == http.MethodGet {
+		return "GET, HEAD"
+	}
+	return method
 }
 
 // admit finds out who asks, whether they may, and not too often.

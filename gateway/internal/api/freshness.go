@@ -43,7 +43,7 @@ func cacheControl(values []string) (w wish, err error) {
 	for _, value := range values {
 		for directive := range strings.SplitSeq(value, ",") {
 			name, argument, _ := strings.Cut(strings.TrimSpace(directive), "=")
-			switch strings.ToLower(name) {
+			switch strings.ToLower(strings.TrimSpace(name)) {
 			case "no-cache":
 				w.maxAge.tighten(0)
 			case "only-if-cached":

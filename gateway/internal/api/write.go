@@ -47,8 +47,8 @@ func send(c *call, body []byte) error {
 // 9110 §12.5.1). The most specific range that covers it decides.
 func accepts(h http.Header, wanted string) bool {
 	values := h["Accept"]
-	if len(values) == 0 {
-		return true
+	if strings.Trim(strings.Join(values, ""), " \t,") == "" {
+		return true // not there, or it names nothing
 	}
 	best, accepted := -1, false
 	for _, value := range values {
