@@ -28,6 +28,7 @@ type health struct {
 	breaker *gobreaker.CircuitBreaker[struct{}]
 	closed  atomic.Bool
 	since   atomic.Int64 // Unix nanoseconds when closed last changed
+	back    atomic.Int64 // Unix nanoseconds when Redis last came back; 0: it was never gone
 	why     atomic.Value // string: the last failure
 	changed chan bool    // every change of closed, as far as there is room
 }
@@ -46,7 +47,11 @@ func newHealth() *health {
 			if h.closed.Swap(up) == up {
 				return // half open is as good as open
 			}
-			h.since.Store(time.Now().UnixNano())
+			now := time.Now().UnixNano()
+			h.since.Store(now)
+			if up {
+				h.back.Store(now)
+			}
 			select {
 			case h.changed <- up:
 			default:
@@ -61,6 +66,9 @@ func (h *health) up() bool { return h.closed.Load() }
 func (h *health) state() (up bool, since time.Time) {
 	return h.closed.Load(), time.Unix(0, h.since.Load())
 }
+
+// returned is when Redis last came back; the zero Unix time if it was never gone.
+func (h *health) returned() time.Time { return time.Unix(0, h.back.Load()) }
 
 // try runs one round trip and counts its result.
 func (h *health) try(trip func() error) error {

@@ -54,6 +54,7 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 				look.standingValue = again.standingValue
 			}
 		}
+		var due *lease // whose answer we wait for
 		var kept *keptStanding
 		if look.standingValue != nil {
 			kept = q.openStanding(q.key, name, look.standingValue, now)
@@ -63,6 +64,7 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 			if held == nil {
 				return q.askNow(ctx, nil)
 			}
+			due = held
 			// A question may be joined while it is open. One that has its answer
 			// is over, and its lease only about to be given back: who wants a
 			// live answer asks next.
@@ -86,6 +88,11 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 		if rest <= 0 {
 			return s, false, &verifiers.UnavailableError{Reason: ReasonWaited}
 		}
+		if due != nil && !due.over().After(now) {
+			// Its holder's time is up, and it gave nothing back: it died, or its
+			// word was lost. What is left of our time is for asking ourselves.
+			return q.askNow(ctx, nil)
+		}
 		timer := time.NewTimer(min(pause, rest))
 		select {
 		case <-timer.C:
@@ -102,6 +109,9 @@ func (l *lease) answeredBy(s *keptStanding) bool {
 	return l != nil && s != nil && !s.AskedAt.Before(l.began)
 }
 
+// over is when the holder's own question has ended, with or without an answer.
+func (l *lease) over() time.Time { return l.began.Add(l.life - leaseGrace/2) }
+
 func (q *inquiry) remembered() *keptStanding {
 	s, _ := q.standings.GetIfPresent(q.key)
 	return s
@@ -116,6 +126,11 @@ func (q *inquiry) holder(look *question, name string, now time.Time) *lease {
 		return nil
 	}
 	if age := now.Sub(held.began); age < -clockError || age > held.life+clockError {
+		return nil
+	}
+	// Taken before Redis was gone for a while: whether it was given back
+	// meanwhile nobody can know.
+	if held.began.Before(q.shared.health.returned()) {
 		return nil
 	}
 	return &held
