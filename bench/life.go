@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,18 +21,20 @@ func demo(ctx context.Context, b *bench) (*table, error) {
 	t := bounds()
 	for i := range 3 {
 		dir := filepath.Join(b.dir, fmt.Sprintf("demo-%d", i))
+		addr, err := freeAddress()
+		if err != nil {
+			return nil, err
+		}
 		began := time.Now()
-		p, err := start(ctx, anyCore, b.gateway, "demo", "--listen", "127.0.0.1:0", "--dir", dir)
+		p, err := start(ctx, anyCore, b.gateway, "demo", "--listen", addr, "--dir", dir)
 		if err != nil {
 			return nil, err
 		}
 		err = func() error {
 			defer p.kill()
-			text, err := p.await("a gateway are running: https://")
-			if err != nil {
+			if _, err := p.await("a gateway are running: https://" + addr); err != nil {
 				return err
 			}
-			addr, _, _ := strings.Cut(text, " ")
 			key, err := os.ReadFile(filepath.Join(dir, "api-key"))
 			if err != nil {
 				return err

@@ -61,7 +61,7 @@ func (b *bench) race(ctx context.Context, a, floor *contestant, bound float64) (
 		for _, r := range c.rounds {
 			rates, costs = append(rates, r.rate), append(costs, r.cost)
 		}
-		t.row(c.name, fmt.Sprintf("%.0f", median(rates)), median(costs))
+		t.row(c.name, fmt.Sprintf("%.0f", median(rates)), fmt.Sprintf("%.1f µs", float64(median(costs))/1e3))
 	}
 	got := median(byRate)
 	t.row("ratio", got, median(byCost))

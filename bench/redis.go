@@ -20,16 +20,24 @@ type redis struct {
 
 // startRedis starts one on a free port, beside wrk: its work is not the gateway's.
 func (b *bench) startRedis(ctx context.Context) (*redis, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	r := &redis{addr: l.Addr().String()}
-	l.Close()
+	r := &redis{addr: addr}
 	if r.dir, err = os.MkdirTemp(b.dir, "redis-"); err != nil {
 		return nil, err
 	}
 	return r, r.restart(ctx)
+}
+
+// freeAddress returns one on loopback that nobody has at this moment.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // restart starts the server at its address, empty.

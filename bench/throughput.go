@@ -166,10 +166,10 @@ func fromRedis(ctx context.Context, b *bench) (*table, error) {
 	if err := s.fill(ctx, r); err != nil {
 		return nil, err
 	}
-	gateway := s.contestant("gateway", s.load, nil, found("redis", 0.999))
+	gateway := s.contestant("gateway", s.load, nil, found("redis", 0.98))
 	t, err := b.race(ctx, gateway, b.floor("bare", s.load), 0.30)
 	if err == nil {
-		t.note("every gateway started with empty memory; its metrics say that findings came from Redis, and no registry was asked")
+		t.note("every gateway started with empty memory; by its metrics at least 98 %% of the findings came from Redis, and no registry was asked")
 	}
 	return t, err
 }
