@@ -14,6 +14,8 @@
 // a new one.
 package config
 
+import "strings"
+
 // A Config is one file, checked. The zero Config is of no use; see [Load].
 type Config struct {
 	// File is the path that was loaded, as it was given.
@@ -95,7 +97,7 @@ func (c *Config) across(o *object) {
 	if !c.AdminPublic && !loopback(c.Admin) {
 		o.get("admin").fail("is plain HTTP and not on a loopback address; write 127.0.0.1:port, or set admin_public: true")
 	}
-	if c.Listen == c.Admin {
+	if c.Listen == c.Admin && !strings.HasSuffix(c.Listen, ":0") { // port 0 is a free one each time
 		o.get("admin").fail("is the same address as listen")
 	}
 	if len(c.RelyingParties) == 0 && len(c.Policy.Anonymous) == 0 {
