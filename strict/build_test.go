@@ -25,7 +25,7 @@ func TestNewObject(t *testing.T) {
 	if v, ok := strict.NewObject(nil); !ok || v.Kind() != strict.Object || v.Len() != 0 {
 		t.Error("no empty object")
 	}
-	for n := 1; n < 30; n++ { // below and above what is compared one by one
+	for n := 1; n < 70; n++ { // below and above what is compared one by one
 		var members []strict.Member
 		for i := range n {
 			members = append(members, strict.Member{Name: strconv.Itoa(i), Value: one})

@@ -171,11 +171,11 @@ func (p *parser) object(depth int) (Value, error) {
 	return Value{kind: Object, list: p.pop(base)}, nil
 }
 
-// repeated reports whether name stands among the members read so far. Past a
-// dozen members it keeps a set: against a token of thousands of members, which
-// would otherwise cost their number squared.
+// repeated reports whether name stands among the members read so far. Past 32
+// members, more than any honest object has, it keeps a set: against a token of
+// thousands of members, which would otherwise cost their number squared.
 func repeated(name string, members []Member, seen *map[string]struct{}) bool {
-	if len(members) < 12 {
+	if len(members) < 32 {
 		for i := range members {
 			if members[i].Name == name {
 				return true

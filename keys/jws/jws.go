@@ -66,17 +66,17 @@ func parse(token []byte, max int, keyID bool, typ []string) (*Unverified, error)
 		return nil, fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
 	u := &Unverified{SigningInput: token[:last]}
-	if err := u.readHeader(string(token[:first]), keyID); err != nil {
+	if err := u.readHeader(token[:first], keyID); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	if !slices.Contains(typ, u.Type) {
 		return nil, fmt.Errorf("%w: typ is another", ErrHeaderInvalid)
 	}
 	var err error
-	if u.Payload, err = strict.Base64URL(string(token[first+1 : last])); err != nil {
+	if u.Payload, err = strict.Base64URLBytes(token[first+1 : last]); err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
-	if u.Signature, err = strict.Base64URL(string(token[last+1:])); err != nil {
+	if u.Signature, err = strict.Base64URLBytes(token[last+1:]); err != nil {
 		return nil, fmt.Errorf("signature: %w", err)
 	}
 	return u, nil
@@ -90,17 +90,17 @@ func Type(token []byte) (string, error) {
 		return "", fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
 	var u Unverified
-	if err := u.readHeader(string(part), true); err != nil {
+	if err := u.readHeader(part, true); err != nil {
 		return "", fmt.Errorf("header: %w", err)
 	}
 	return u.Type, nil
 }
 
-func (u *Unverified) readHeader(part string, keyID bool) error {
+func (u *Unverified) readHeader(part []byte, keyID bool) error {
 	if len(part) > (MaxHeader*4+2)/3 {
 		return fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxHeader)
 	}
-	raw, err := strict.Base64URL(part)
+	raw, err := strict.Base64URLBytes(part)
 	if err != nil {
 		return err
 	}
