@@ -42,6 +42,14 @@ type Policy struct {
 	StatusByIssuer map[keys.Issuer]StatusPolicy
 }
 
+// StatusOf returns the status policy for an issuer.
+func (p *Policy) StatusOf(iss keys.Issuer) StatusPolicy {
+	if of, ok := p.StatusByIssuer[iss]; ok {
+		return of
+	}
+	return p.Status
+}
+
 // A StatusPolicy says what a status list is to a verdict.
 type StatusPolicy uint8
 

@@ -9,12 +9,7 @@ import (
 // The two checks that ask how the licence stands now: by status list, and in
 // the registry.
 
-func (d *decision) statusPolicy() StatusPolicy {
-	if p, ok := d.c.Policy.StatusByIssuer[d.c.Finding.Issuer]; ok {
-		return p
-	}
-	return d.c.Policy.Status
-}
+func (d *decision) statusPolicy() StatusPolicy { return d.c.Policy.StatusOf(d.c.Finding.Issuer) }
 
 func (d *decision) status() Checked {
 	ref, answer := d.c.Finding.Status, d.c.Status
@@ -93,11 +88,27 @@ func (d *decision) standingEnds(s *Standing) time.Time {
 
 // registration reads what the register says of the licence.
 func (d *decision) registration(s *Standing) Checked {
+	if got := s.Checked(); got.Result != Passed {
+		return got
+	}
+	if s.Apprdate > d.c.Finding.Licence.Apprdate {
+		return Checked{Failed, LicenceSuperseded}
+	}
+	return passed
+}
+
+// Checked returns what the register's word alone means for the check
+// "registry": an answer that there is no such licence, or the registration state.
+func (s *Standing) Checked() Checked {
 	if s.Answer == NotRegistered {
 		return Checked{Failed, RegistrationNotFound}
 	}
+	if s.Answer != Registered {
+		return Checked{Inconclusive, RegistryUnavailable}
+	}
 	switch s.State {
 	case "1":
+		return passed
 	case "2", "3":
 		return Checked{Failed, RegistrationRevoked}
 	case "4":
@@ -106,11 +117,6 @@ func (d *decision) registration(s *Standing) Checked {
 		return Checked{Failed, RegistrationAnnulled}
 	case "6":
 		return Checked{Failed, RegistrationMoved}
-	default:
-		return Checked{Inconclusive, RegistrationStateUnknown}
 	}
-	if s.Apprdate > d.c.Finding.Licence.Apprdate {
-		return Checked{Failed, LicenceSuperseded}
-	}
-	return passed
+	return Checked{Inconclusive, RegistrationStateUnknown}
 }

@@ -11,7 +11,7 @@ import (
 // the receipt says, or by asking. The receipt failed nothing.
 func (d *decision) registry() verifiers.Checked {
 	c, said := d.c, d.c.Claims.Checks[verifiers.CheckRegistry].Outcome
-	if said == verifiers.Skipped && d.statusPolicy() == verifiers.StatusInsteadOfRegistry &&
+	if said == verifiers.Skipped && d.c.Policy.StatusOf(d.c.Claims.Issuer) == verifiers.StatusInsteadOfRegistry &&
 		d.c.Claims.passed(verifiers.CheckStatus) {
 		return verifiers.Checked{}
 	}
@@ -35,13 +35,6 @@ func (d *decision) registry() verifiers.Checked {
 		return d.take(&theirs, verifiers.Stale)
 	}
 	return verifiers.Checked{Result: verifiers.Inconclusive, Code: verifiers.RegistryUnavailable}
-}
-
-func (d *decision) statusPolicy() verifiers.StatusPolicy {
-	if p, ok := d.c.Policy.StatusByIssuer[d.c.Claims.Issuer]; ok {
-		return p
-	}
-	return d.c.Policy.Status
 }
 
 // theirs is the standing behind a receipt that passed the registry. When the
@@ -90,24 +83,8 @@ func (d *decision) show() {
 // judge reads what the register says now of a licence that the receipt names.
 func (d *decision) judge(s *verifiers.Standing, source verifiers.Source) verifiers.Checked {
 	d.take(s, source)
-	failed := func(code verifiers.Code) verifiers.Checked {
-		return verifiers.Checked{Result: verifiers.Failed, Code: code}
-	}
-	if s.Answer == verifiers.NotRegistered {
-		return failed(verifiers.RegistrationNotFound)
-	}
-	switch s.State {
-	case "1":
-	case "2", "3":
-		return failed(verifiers.RegistrationRevoked)
-	case "4":
-		return failed(verifiers.RegistrationCancelled)
-	case "5":
-		return failed(verifiers.RegistrationAnnulled)
-	case "6":
-		return failed(verifiers.RegistrationMoved)
-	default:
-		return verifiers.Checked{Result: verifiers.Inconclusive, Code: verifiers.RegistrationStateUnknown}
+	if got := s.Checked(); got.Result != verifiers.Passed {
+		return got
 	}
 	claims := d.c.Claims
 	switch {
@@ -116,7 +93,7 @@ func (d *decision) judge(s *verifiers.Standing, source verifiers.Source) verifie
 		// approval date we cannot.
 		return verifiers.Checked{Result: verifiers.Inconclusive, Code: verifiers.RegistryUnavailable}
 	case s.Apprdate != "" && s.Apprdate >= licence.Today(claims.evidence()):
-		return failed(verifiers.LicenceSuperseded)
+		return verifiers.Checked{Result: verifiers.Failed, Code: verifiers.LicenceSuperseded}
 	}
 	return passed
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tongyan/keys"
+	"tongyan/keys/jws"
 	"tongyan/verifiers"
 	"tongyan/verifiers/receipt"
 )
@@ -51,6 +52,9 @@ func (s *Service) checkReceipt(ctx context.Context, token []byte, trust *keys.Sn
 func (w *work) restate() *verifiers.Response {
 	c := receipt.Case{Trust: w.c.Trust, Bounds: w.req.Bounds, Policy: w.Policy, HolderRequired: w.req.Holder != nil && w.req.Holder.Required}
 	claims, code := w.checkReceipt(w.ctx, w.req.Credential, c.Trust)
+	if typ, err := jws.Type(w.req.Credential); err == nil && w.envelopes[verifiers.Format(typ)] != nil {
+		code = verifiers.HeaderInvalid // announced as a receipt, and known as something else
+	}
 	r := &verifiers.Response{Format: receipt.Type, Digest: verifiers.DigestOf(w.req.Credential)}
 	if claims != nil {
 		// What was asked about is the credential behind the receipt.
