@@ -54,7 +54,7 @@ func TestWhatBreaksFirst(t *testing.T) {
 			t.Errorf("%s turned at %.1f s, want 9", f.Metric, f.At)
 		}
 	}
-	want := "tongyan_registry_seconds{province=320000,result=timeout} tongyan_refused_total{code=OVERLOADED} tongyan_registry_breaker_moves_total{province=320000,state=open}"
+	want := "tongyan_registry_seconds{province=320000,result=timeout} tongyan_registry_breaker_moves_total{province=320000,state=open} tongyan_refused_total{code=OVERLOADED}"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("found %s\nwant  %s", got, want)
 	}

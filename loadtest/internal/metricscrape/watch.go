@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -56,6 +57,7 @@ type Watcher struct {
 	moves   []Move
 	scraped int
 	failed  int
+	state   map[[2]string]string // of breakers, by target and province
 	last    map[string]map[series]float64
 	lastAt  map[string]time.Duration
 }
@@ -73,7 +75,7 @@ type signal struct {
 // New returns a watcher of the /metrics at these URLs.
 func New(urls []string) *Watcher {
 	return &Watcher{
-		targets: urls, signals: map[string]*signal{},
+		targets: urls, signals: map[string]*signal{}, state: map[[2]string]string{},
 		last: map[string]map[series]float64{}, lastAt: map[string]time.Duration{},
 		client: &http.Client{Timeout: 900 * time.Millisecond, Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 1}},
 	}
@@ -136,11 +138,7 @@ func (w *Watcher) fetch(ctx context.Context, target string) (map[series]float64,
 
 // look feeds the signals; w.mu is held.
 func (w *Watcher) look(target string, before, now map[series]float64, at time.Duration, dt float64) {
-	for s, v := range now {
-		if s.name == "tongyan_registry_breaker_moves_total" && v > before[s] && len(w.moves) < maxMoves {
-			w.moves = append(w.moves, Move{at.Seconds(), target, s.label("province"), s.label("state")})
-		}
-	}
+	w.breakers(target, before, now, at)
 	for _, r := range readings(before, now, dt) {
 		key := target + " " + r.key
 		s := w.signals[key]
@@ -183,8 +181,8 @@ func (s *signal) take(v float64, at time.Duration) {
 	}
 }
 
-// Findings returns what turned, the worst first: what passed its own limit
-// before what merely grew, then by how far, then by when.
+// Findings returns what turned: resources that have an end, then refusals and
+// faults, then mere growth; of each kind the earliest first.
 func (w *Watcher) Findings() []Finding {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -197,8 +195,8 @@ func (w *Watcher) Findings() []Finding {
 	slices.SortFunc(out, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(rank(a), rank(b)),
-			cmp.Compare(b.Peak/b.Bound, a.Peak/a.Bound),
-			cmp.Compare(a.At, b.At), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.Target, b.Target))
+			cmp.Compare(math.Round(a.At), math.Round(b.At)),
+			cmp.Compare(b.Peak/b.Bound, a.Peak/a.Bound), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.Target, b.Target))
 	})
 	return out
 }

@@ -287,7 +287,7 @@ func (p *plot) drawBars(b *strings.Builder, xs, ys axis) {
 			}
 			f, t := xs.at(x), xs.at(x*tenth)
 			w := (t - f - 2) / float64(len(p.curves))
-			y := ys.at(c.y[i])
+			y := min(ys.at(c.y[i]), plotHeight-bottom-2) // one is seen, too
 			fmt.Fprintf(b, `<rect fill="%s" x="%s" y="%s" width="%s" height="%s"/>`, c.color, num(f+1+float64(k)*w), num(y), num(max(w, 1)), num(plotHeight-bottom-y))
 		}
 	}

@@ -41,8 +41,8 @@ func Summary(w io.Writer, r *Run, lang string) {
 func Twins(r *Run) words.Text {
 	c, raw := r.Totals.Corrected.P99, r.Totals.Raw.P99
 	if raw > 0 && c > 1.5*raw && c-raw > 1 {
-		return words.F("The raw p99 hides %.0f of %.0f ms: work that had to wait for a connection had no clock running there, but the people did.",
-			"原始 p99 隐藏了 %.0f ms（真实为 %.0f ms）：排队等待连接的时间未被计入，而办事人确实在等。", c-raw, c)
+		return words.F("The raw p99 hides %.0f of %.0f ms: it starts its clock only when work is sent, but people wait from the moment they come.",
+			"原始 p99 隐藏了 %.0f ms（实为 %.0f ms）：它从发送时才开始计时，而办事人从到达时就在等。", c-raw, c)
 	}
 	return words.T("Both agree: hardly any work had to wait before it was sent.", "两者一致：几乎没有请求在发送前排队。")
 }
