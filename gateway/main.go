@@ -48,7 +48,8 @@ func run(ctx context.Context, args []string) int {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newServeCommand(), newDemoCommand(), newConfigCommand(), newVerifyCommand(),
-		newTrustCommand(), newKeysCommand(), newReceiptCommand(), newAuditCommand(), newVersionCommand())
+		newTrustCommand(), newKeysCommand(), newReceiptCommand(), newAuditCommand(),
+		newReloadCommand(), newHealthCommand(), newVersionCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"free-port": freePort, "await": await, "samples": samples, "pasted": pasted, "closed": closed,
+			"admin": adminAddress, "whoami": whoami,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
@@ -54,6 +55,32 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s did not appear", args[0])
+}
+
+// admin PRINTED NAME: put the address of the admin listener into the variable.
+func adminAddress(ts *testscript.TestScript, neg bool, args []string) {
+	_, rest, ok := strings.Cut(ts.ReadFile(args[0]), "metrics: http://")
+	address, _, found := strings.Cut(rest, "/metrics")
+	if !ok || !found {
+		ts.Fatalf("%s names no admin listener", args[0])
+	}
+	ts.Setenv(args[1], address)
+}
+
+// whoami DIR PRINTED ID: the gateway takes the demo's key for ID's.
+func whoami(ts *testscript.TestScript, neg bool, args []string) {
+	client, key := demoClient(ts, ts.MkAbs(args[0]))
+	req, err := http.NewRequest(http.MethodGet, served.FindString(ts.ReadFile(args[1]))+"/v1/whoami", nil)
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+key)
+	res, err := client.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	var who struct{ ID string }
+	ts.Check(json.NewDecoder(res.Body).Decode(&who))
+	if who.ID != args[2] {
+		ts.Fatalf("the gateway takes the key for %q's, want %q", who.ID, args[2])
+	}
 }
 
 // closed ADDRESS: nothing listens there.

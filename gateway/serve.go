@@ -8,7 +8,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,6 +68,12 @@ type server struct {
 	admin *admin.Admin
 	audit *audit.Log // nil: verdicts are not recorded
 
+	gate   *crowd.Gate
+	quotas *parties.Quotas
+	record api.Audit
+
+	reloading sync.Mutex // one reload at a time
+
 	public, private             net.Listener
 	publicServer, privateServer *http.Server
 	draining                    atomic.Bool
@@ -94,14 +103,25 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, ready func
 	go func() { failed <- s.privateServer.Serve(s.private) }()
 	log.Info("serving", "listen", s.public.Addr().String(), "admin", s.private.Addr().String(), "trust_list_version", p.book.Current().Version())
 	ready(s)
-
-	select {
-	case <-ctx.Done():
-		err = nil
-	case err = <-failed:
-		log.Error("a listener ended", "cause", err)
-	}
+	err = s.wait(ctx, failed)
 	return errors.Join(err, s.drain(log))
+}
+
+// wait waits for the end, and reloads on SIGHUP meanwhile.
+func (s *server) wait(ctx context.Context, failed <-chan error) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return fmt.Errorf("a listener ended: %w", err)
+		case <-hangup:
+			s.reload(ctx) // says itself, in the log and a metric, what came of it
+		}
+	}
 }
 
 // listen prepares certificates and opens both ports.
@@ -110,23 +130,19 @@ func (s *server) listen(ctx context.Context) (err error) {
 	if s.front, err = front.New(ctx, frontOptions(p)); err != nil {
 		return fmt.Errorf("tls: %w", err)
 	}
-	s.admin = admin.New(admin.Options{Parts: p.status, Gather: p.metrics})
-	gate := crowd.New(crowd.Options{Places: p.config.Limits.MaxInFlight, Wait: crowdWait})
-	quotas := parties.NewQuotas(p.facts.Tally, func() { p.metrics.Shared("failed", "quota", 1) })
-	p.runs.Go(func() { gate.Run(p.life) })
-	p.runs.Go(func() { quotas.Run(p.life) })
-	record, err := s.openAudit()
-	if err != nil {
+	s.admin = admin.New(admin.Options{Parts: p.status, Gather: p.metrics, Reload: s.reload})
+	s.gate = crowd.New(crowd.Options{Places: p.config.Limits.MaxInFlight, Wait: crowdWait})
+	s.quotas = parties.NewQuotas(p.facts.Tally, func() { p.metrics.Shared("failed", "quota", 1) })
+	p.runs.Go(func() { s.gate.Run(p.life) })
+	p.runs.Go(func() { s.quotas.Run(p.life) })
+	if s.record, err = s.openAudit(); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	handler := api.New(api.Options{
-		Gate: gate, Quota: quotas, Once: p.facts, Audit: record, Policy: policyName(p.config),
-		Verifier: p.service, Parties: parties.New(specsOf(p.config)), Provinces: p.provinces,
-		Receipts: p.statements, Ceiling: ceilingOf(p.config), Formats: mediaTypes(),
-		MaxBody: p.config.Limits.MaxBody, MaxInFlight: int64(p.config.Limits.MaxInFlight),
-		Meter: p.metrics, Log: p.log,
-	})
-	s.publicServer = front.Server(s.lastCall(handler), s.front.TLSConfig(), front.Timeouts{}, p.log)
+	p.gauges()
+	s.gauges()
+	first := p.current.Load()
+	first.handler = s.handlerOf(first)
+	s.publicServer = front.Server(s, s.front.TLSConfig(), front.Timeouts{}, p.log)
 	s.privateServer = &http.Server{Handler: s.admin, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	if s.public, err = net.Listen("tcp", p.config.Listen); err == nil {
 		s.private, err = net.Listen("tcp", p.config.Admin)
@@ -186,17 +202,6 @@ func (s *server) noteHead(record *audit.Log) {
 func policyName(cfg *config.Config) string {
 	return fmt.Sprintf("max_age=%v stale_if_error=%v negative_ttl=%v clock_skew=%v status=%s",
 		cfg.Freshness.MaxAge, cfg.Freshness.StaleIfError, cfg.Registry.NegativeTTL, cfg.Policy.ClockSkew, cfg.Policy.Status)
-}
-
-// lastCall asks clients to leave with their next answer once the gateway is to
-// end: a connection closed under a client loses the request that it just sent.
-func (s *server) lastCall(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.draining.Load() {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // drain ends the listeners and waits for the requests under way.

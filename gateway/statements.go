@@ -8,7 +8,6 @@ import (
 
 	"tongyan/gateway/internal/api"
 	"tongyan/gateway/internal/config"
-	"tongyan/gateway/internal/verify"
 	"tongyan/keys"
 	"tongyan/keys/jwks"
 	"tongyan/verifiers"
@@ -19,7 +18,7 @@ import (
 // count, and the signer where one is configured.
 type statements struct {
 	signer   *receipt.Signer // nil: this gateway signs none
-	service  *verify.Service
+	parts    *parts
 	book     *keys.Book
 	keeper   *jwks.Keeper // of the peers' key sets
 	maxStale time.Duration
@@ -33,7 +32,7 @@ var errNoReceipts = &api.Problem{Code: api.Unprocessable, Detail: "this gateway 
 
 func newStatements(p *parts) (s *statements, err error) {
 	cfg := p.config
-	s = &statements{book: p.book, maxStale: cfg.Keys.MaxStale, sets: map[keys.Issuer]*keys.Set{}}
+	s = &statements{parts: p, book: p.book, maxStale: cfg.Keys.MaxStale, sets: map[keys.Issuer]*keys.Set{}}
 	if r := cfg.Receipts; r != nil {
 		s.signer, err = receipt.NewSigner(receipt.Options{Gateway: r.Issuer, Keys: receiptKeys(r.Keys)})
 		if err != nil {
@@ -107,8 +106,5 @@ func (s *statements) JWKS() []byte {
 
 // Check implements api.Receipts.
 func (s *statements) Check(ctx context.Context, token []byte) (*receipt.Claims, verifiers.Code) {
-	if s.service == nil {
-		return nil, verifiers.ReceiptIssuerNotRecognised
-	}
-	return s.service.Receipt(ctx, token)
+	return s.parts.current.Load().service.Receipt(ctx, token)
 }

@@ -87,7 +87,7 @@ func (p *parts) issuerView(snapshot *keys.Snapshot, iss keys.Issuer, now time.Ti
 }
 
 func (p *parts) registryView(code keys.ProvinceCode) *api.Registry {
-	client, ok := p.registries[code]
+	client, ok := p.current.Load().registries[code]
 	if !ok {
 		return nil
 	}

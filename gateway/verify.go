@@ -88,7 +88,7 @@ func verifyOne(cmd *cobra.Command, cfg *config.Config, credential []byte) error 
 		return &exit{exitIndeterminate, err}
 	}
 	defer p.close()
-	r := p.service.Verify(ctx, &verifiers.Request{Credential: credential, Bounds: ceilingOf(cfg)})
+	r := p.current.Load().service.Verify(ctx, &verifiers.Request{Credential: credential, Bounds: ceilingOf(cfg)})
 	out := api.AppendVerdict(nil, "vrf_"+rand.Text()[:16], true, r)
 	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n", out); err != nil {
 		return &exit{exitUsage, err}

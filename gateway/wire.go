@@ -9,12 +9,12 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tongyan/fetch"
 	"tongyan/gateway/internal/admin"
 	"tongyan/gateway/internal/config"
-	"tongyan/gateway/internal/crowd"
 	"tongyan/gateway/internal/facts"
 	"tongyan/gateway/internal/verify"
 	"tongyan/keys"
@@ -38,7 +38,7 @@ var envelopes = []verify.Envelope{
 
 // parts are what verifies: all of the gateway but its listeners.
 type parts struct {
-	config     *config.Config
+	config     *config.Config // that of the start, for what never changes
 	log        *slog.Logger
 	metrics    *admin.Metrics
 	fetch      *fetch.Client
@@ -46,10 +46,9 @@ type parts struct {
 	list       *trustlist.Keeper
 	sets       *jwks.Keeper
 	facts      *facts.Cache
-	registries map[keys.ProvinceCode]*pacedRegistry
 	statuses   *statuslist.Keeper
 	statements *statements
-	service    *verify.Service
+	current    atomic.Pointer[generation] // in force; nil only while building
 
 	stop context.CancelFunc // ends what runs beside the requests
 	runs sync.WaitGroup     // one for each such goroutine
@@ -60,21 +59,22 @@ type parts struct {
 // force, and every key set has been asked for once. Whoever got parts closes
 // them.
 func build(ctx context.Context, cfg *config.Config, log *slog.Logger) (*parts, error) {
-	p := &parts{config: cfg, log: log, metrics: admin.NewMetrics(), registries: map[keys.ProvinceCode]*pacedRegistry{}}
+	p := &parts{config: cfg, log: log, metrics: admin.NewMetrics()}
 	p.life, p.stop = context.WithCancel(context.WithoutCancel(ctx))
 	p.fetch = fetch.New(fetch.Options{CAs: cfg.Trust.CAs, UserAgent: "tongyan/" + version})
-	for _, step := range []func() error{p.buildFacts, p.buildRegistries, func() error { return p.buildTrust(ctx) }} {
+	for _, step := range []func() error{p.buildFacts, func() error { return p.buildTrust(ctx) }} {
 		if err := step(); err != nil {
 			p.close()
 			return nil, err
 		}
 	}
 	p.statuses = statuslist.New(statuslist.Options{Fetch: p.fetch, Trust: p.book, Store: p.facts, Refetch: p.sets.Refetch, OnFetch: p.listFetched})
-	p.service = verify.New(verify.Options{
-		Trust: p.book, KeySets: p.sets, Facts: p.facts, Registries: p.askable(), Status: p.statuses, Nonces: p.facts, Gateways: p.statements, Outside: crowd.Outside,
-		Envelopes: envelopes, Policy: policyOf(cfg), Observer: p.metrics,
-	})
-	p.statements.service = p.service
+	first, err := p.newGeneration(cfg)
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.current.Store(first)
 	return p, nil
 }
 
@@ -90,8 +90,8 @@ func (p *parts) close() {
 	if p.sets != nil {
 		p.sets.Close()
 	}
-	for _, r := range p.registries {
-		r.Close()
+	if g := p.current.Load(); g != nil {
+		g.close()
 	}
 	if p.facts != nil {
 		p.facts.Close()
@@ -203,29 +203,6 @@ func (p *parts) buildFacts() (err error) {
 	}
 	p.facts, err = facts.New(o)
 	return err
-}
-
-func (p *parts) buildRegistries() error {
-	for _, r := range p.config.Registries {
-		client, err := registry.New(registry.Config{
-			Province: r.Province, URL: r.URL.String(), Timeout: r.Timeout, MaxInFlight: r.MaxInFlight,
-			Rate: r.Rate, CAs: r.CAs, Dialect: dialectOf(r.Dialect), Observer: p.metrics,
-		})
-		if err != nil {
-			return fmt.Errorf("registry of %s: %w", r.Province, err)
-		}
-		p.registries[r.Province] = pace(client, r.Rate, r.MaxInFlight)
-	}
-	return nil
-}
-
-// askable returns the registries as the service asks them.
-func (p *parts) askable() map[keys.ProvinceCode]verify.Registry {
-	all := make(map[keys.ProvinceCode]verify.Registry, len(p.registries))
-	for code, r := range p.registries {
-		all[code] = r
-	}
-	return all
 }
 
 func dialectOf(d *config.Dialect) *registry.Dialect {

@@ -28,6 +28,7 @@ type Metrics struct {
 	inFlight  prometheus.Gauge
 	trustFail *counters[[1]string]
 	lists     *counters[[1]string]
+	reloads   *counters[[1]string]
 }
 
 type verdictLabels = [3]string // province, verdict, code
@@ -50,6 +51,7 @@ func NewMetrics() *Metrics {
 		refused:   newCounters[[1]string](r, "tongyan_refused_total", "Requests that got no verdict, by fault code.", "code"),
 		shared:    newCounters[[2]string](r, "tongyan_redis_events_total", "What went wrong with Redis: values that did not open, that were not written, round trips that failed.", "event", "what"),
 		trustFail: newCounters[[1]string](r, "tongyan_trust_list_refused_total", "Trust lists refused, by reason.", "reason"),
+		reloads:   newCounters[[1]string](r, "tongyan_reloads_total", "Reloads of the configuration, done or refused.", "result"),
 		lists:     newCounters[[1]string](r, "tongyan_status_list_fetches_total", "Attempts to get a status list, by how they ended.", "result"),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "tongyan_standing_age_seconds", Help: "Age of the standings that verdicts stand on.",
 			Buckets: []float64{0.1, 1, 5, 15, 60, 150, 300, 600, 1800, 3600, 7200}}),
@@ -100,6 +102,9 @@ func (m *Metrics) TrustRefused(reason string) { m.trustFail.at([1]string{reason}
 
 // StatusFetched counts an attempt to get a status list.
 func (m *Metrics) StatusFetched(result string) { m.lists.at([1]string{result}).Inc() }
+
+// Reloaded counts a reload: done or refused.
+func (m *Metrics) Reloaded(result string) { m.reloads.at([1]string{result}).Inc() }
 
 // Asked counts one question to a registry.
 func (m *Metrics) Asked(o registry.Observation) {
