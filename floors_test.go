@@ -21,18 +21,27 @@ var floors = [][]string{
 	{"keys"},
 	{"keys/jws", "keys/signer", "verifiers/licence"},
 	{"keys/trustlist", "keys/jwks", "verifiers"},
-	{"verifiers/claims", "keys/trusttool"},
-	{"verifiers/envelope", "verifiers/registry"},
-	{"sandbox"},
-	{"gateway/internal/config", "gateway/internal/facts", "gateway/internal/front", "gateway/internal/parties", "gateway/internal/verify"},
-	{"gateway/internal/api", "gateway/internal/admin"},
-	{"gateway", "bench"},
+	{"verifiers/claims", "verifiers/testworld", "keys/trusttool"},
+	{"verifiers/envelope", "verifiers/sdjwt", "verifiers/vcjwt", "verifiers/registry", "verifiers/statuslist", "verifiers/receipt"},
+	{"sandbox", "gateway/client"},
+	{
+		"gateway/internal/config", "gateway/internal/facts", "gateway/internal/front", "gateway/internal/parties", "gateway/internal/verify",
+		"gateway/internal/audit", "gateway/internal/batch", "gateway/internal/crowd", "gateway/internal/facts/redistest",
+		"loadtest/internal/words", "loadtest/internal/profile", "loadtest/internal/schedule", "loadtest/internal/verdict",
+	},
+	{
+		"gateway/internal/api", "gateway/internal/admin",
+		"loadtest/internal/honest", "loadtest/internal/metricscrape", "loadtest/internal/rig", "loadtest/internal/stats", "loadtest/internal/workload",
+	},
+	{"loadtest/internal/engine", "loadtest/internal/report", "loadtest/internal/tty"},
+	{"loadtest/internal/drive", "loadtest/internal/search"},
+	{"gateway", "loadtest", "bench"},
 }
 
 // only names the libraries that one room keeps to itself.
 var only = map[string][]string{
 	"github.com/caddyserver/certmagic": {"gateway/internal/front"},
-	"github.com/redis/go-redis":        {"gateway/internal/facts"},
+	"github.com/redis/go-redis":        {"gateway/internal/facts", "gateway/internal/facts/redistest"},
 	"github.com/sony/gobreaker":        {"gateway/internal/facts", "verifiers/registry"},
 }
 
