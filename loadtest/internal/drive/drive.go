@@ -215,7 +215,7 @@ func (d *driver) report(ctx context.Context, ended error, faults []report.Fault)
 	}
 	r.Generator = d.watch.Judge(honest.Measured{
 		Offered: t.Offered, Late: t.Count(verdict.Late), NoSocket: d.engine.Load().NoSocket,
-		LagP99: millis(t.Lag.P99), LagMax: millis(t.Lag.Max), P99: millis(t.Corrected.P99),
+		LagP99: millis(t.Lag.P99), LagMax: millis(t.Lag.Max), P99: millis(t.Corrected.P99), Bound: p.SLO.P99.Duration,
 	})
 	if ended != nil && ctx.Err() == nil {
 		r.Stopped = ended.Error()

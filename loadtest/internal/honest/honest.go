@@ -16,8 +16,8 @@ const (
 	// LagFloor is the scheduler lag (p99) that is always taken.
 	LagFloor = 2 * time.Millisecond
 
-	// LagShare is the lag that is taken as a share of the latency measured:
-	// a tenth of p99 cannot turn a conclusion.
+	// LagShare is the lag that is taken as a share of the latency measured, or
+	// of its bound: a tenth of p99 cannot turn a conclusion.
 	LagShare = 0.1
 
 	// LateShare is the work given up because the generator was late.
@@ -108,6 +108,7 @@ type Measured struct {
 	Offered, Late  int64
 	LagP99, LagMax time.Duration
 	P99            time.Duration // corrected latency
+	Bound          time.Duration // of it; 0: none
 	NoSocket       int64
 }
 
@@ -134,7 +135,7 @@ func (w *Watch) Judge(m Measured) Facts {
 			f.Limited, f.Why = true, append(f.Why, t)
 		}
 	}
-	bound := max(LagFloor, time.Duration(LagShare*float64(m.P99)))
+	bound := max(LagFloor, time.Duration(LagShare*float64(max(m.P99, m.Bound))))
 	say(m.LagP99 > bound, words.F("the generator was late: scheduler lag p99 %.1f ms, taken up to %.1f ms",
 		"发压端发送迟到：调度延迟 p99 为 %.1f ms，容许 %.1f ms", ms(m.LagP99), ms(bound)))
 	say(f.LateShare > LateShare, words.F("the generator gave up %.2f%% of the work because it was late itself",

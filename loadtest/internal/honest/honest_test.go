@@ -17,6 +17,8 @@ func TestJudge(t *testing.T) {
 		"punctual":                 {honest.Measured{Offered: 10_000, LagP99: ms, P99: 5 * ms}, ""},
 		"late":                     {honest.Measured{Offered: 10_000, LagP99: 3 * ms, P99: 5 * ms}, "lag"},
 		"late beside what is slow": {honest.Measured{Offered: 10_000, LagP99: 3 * ms, P99: 80 * ms}, ""},
+		"late beside its bound":    {honest.Measured{Offered: 10_000, LagP99: 3 * ms, P99: 5 * ms, Bound: 50 * ms}, ""},
+		"late beyond its bound":    {honest.Measured{Offered: 10_000, LagP99: 6 * ms, P99: 8 * ms, Bound: 50 * ms}, "lag"},
 		"gave work up":             {honest.Measured{Offered: 10_000, Late: 11}, "gave up"},
 		"gave a little up":         {honest.Measured{Offered: 10_000, Late: 9}, ""},
 		"no sockets":               {honest.Measured{Offered: 10_000, NoSocket: 1}, "sockets"},

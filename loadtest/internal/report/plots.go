@@ -76,7 +76,7 @@ func runPlots(r *Run) []template.HTML {
 		line(r, words.T("offered", "到达"), orange, func(p stats.Point) float64 { return p.Offered }),
 		line(r, words.T("completed", "完成"), sky, func(p stats.Point) float64 { return p.Completed }),
 		line(r, words.T("correct", "正确"), green, func(p stats.Point) float64 { return p.Correct }),
-		line(r, words.T("never sent", "未发出"), red, func(p stats.Point) float64 { return p.Unsent }),
+		line(r, words.T("never sent", "未发出"), red, func(p stats.Point) float64 { return p.Unsent + p.Late }),
 	}}
 	verdicts := &plot{title: words.T("Verdicts", "核验结论"), xUnit: seconds, yUnit: perSecond, stack: true, spans: spans(r), curves: []curve{
 		line(r, same("VALID"), green, func(p stats.Point) float64 { return p.Valid }),
@@ -84,7 +84,7 @@ func runPlots(r *Run) []template.HTML {
 		line(r, same("INDETERMINATE"), orange, func(p stats.Point) float64 { return p.Indeterminate }),
 		line(r, words.T("refused (429, 503)", "被拒（429、503）"), purple, func(p stats.Point) float64 { return p.Refused }),
 		line(r, words.T("failed", "失败"), red, func(p stats.Point) float64 { return p.Failed }),
-		line(r, words.T("never sent", "未发出"), grey, func(p stats.Point) float64 { return p.Unsent }),
+		line(r, words.T("never sent", "未发出"), grey, func(p stats.Point) float64 { return p.Unsent + p.Late }),
 	}}
 	generator := &plot{title: words.T("The generator itself: scheduler lag (p99) and CPU", "发压端自身：调度延迟（p99）与 CPU"), xUnit: seconds, yUnit: words.T("ms · cores", "毫秒 · 核"), curves: []curve{
 		line(r, words.T("scheduler lag p99, ms", "调度延迟 p99，毫秒"), red, func(p stats.Point) float64 { return p.LagP99 }),

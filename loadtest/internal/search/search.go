@@ -102,6 +102,10 @@ func (s *state) try(ctx context.Context, phase string, rate float64) (report.Ste
 		return report.Step{}, fmt.Errorf("search: no end after %d trials: what is measured does not hold still", maxSteps)
 	}
 	step, err := s.lab.Try(ctx, phase, rate)
+	if err == nil && step.Limited {
+		// A generator disturbed once may only have had bad luck.
+		step, err = s.lab.Try(ctx, phase, rate)
+	}
 	if err != nil {
 		return step, err
 	}

@@ -214,7 +214,8 @@ type Point struct {
 	Wrong     float64 `json:"wrong"`
 	Refused   float64 `json:"refused"`
 	Failed    float64 `json:"failed"` // fault, malformed, timeout, broken
-	Unsent    float64 `json:"unsent"` // no connection, or generator late
+	Unsent    float64 `json:"unsent"` // no connection came free in time
+	Late      float64 `json:"late"`   // given up by a generator that was late itself
 
 	Valid         float64 `json:"valid"`
 	Invalid       float64 `json:"invalid"`
@@ -256,8 +257,10 @@ func (r *Recorder) Tick(now time.Duration) Point {
 			p.Wrong = per(n)
 		case o == verdict.Refused:
 			p.Refused = per(n)
-		case o.NeverSent():
-			p.Unsent += per(n)
+		case o == verdict.Unsent:
+			p.Unsent = per(n)
+		case o == verdict.Late:
+			p.Late = per(n)
 		default:
 			p.Failed += per(n)
 		}

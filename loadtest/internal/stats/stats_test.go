@@ -78,7 +78,7 @@ func TestOutcomesAddUp(t *testing.T) {
 	if tot.Offered != verdict.Outcomes+1 || tot.Abandoned != 1 || tot.Correct != 1 || tot.Completed != 6 {
 		t.Errorf("%+v", tot)
 	}
-	if want := 1 - 1.0/verdict.Outcomes; math.Abs(tot.ErrorShare-want) > 1e-9 {
+	if want := 1 - 1.0/(verdict.Outcomes-1); math.Abs(tot.ErrorShare-want) > 1e-9 {
 		t.Errorf("error share %v, want %v", tot.ErrorShare, want)
 	}
 	if tot.Corrected.Count != 4 || tot.Refusals.Count != 1 {

@@ -82,7 +82,9 @@ func (r *Recorder) Totals() Totals {
 		t.CompletedRate = float64(t.Completed) / t.Seconds
 		t.Goodput = float64(t.Correct) / t.Seconds
 	}
-	if counted := t.Offered - t.Abandoned; counted > 0 {
+	// What the generator itself was late with says nothing of the target; past a
+	// trace of it the run is inconclusive anyway.
+	if counted := t.Offered - t.Abandoned - c.outcomes[verdict.Late]; counted > 0 {
 		t.ErrorShare = 1 - float64(t.Correct)/float64(counted)
 	}
 	for a, n := range r.table {

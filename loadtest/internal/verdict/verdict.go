@@ -36,9 +36,6 @@ var names = [Outcomes]string{"correct", "degraded", "wrong", "refused", "fault",
 // String returns the outcome's name, as reports spell it.
 func (o Outcome) String() string { return names[o] }
 
-// NeverSent tells that the target has not seen this work.
-func (o Outcome) NeverSent() bool { return o == Unsent || o == Late }
-
 // Answered tells that the target answered over HTTP.
 func (o Outcome) Answered() bool { return o <= Malformed }
 
