@@ -86,7 +86,7 @@ func TestDefaults(t *testing.T) {
 		"freshness": c.Freshness == config.Freshness{MaxAge: 5 * time.Minute, StaleIfError: time.Hour},
 		"policy":    c.Policy.Status == config.StatusIfPresent && c.Policy.ClockSkew == time.Minute,
 		"limits":    c.Limits == config.Limits{MaxBody: 8 << 20, MaxInFlight: 512},
-		"party":     c.RelyingParties[0].Rate == 50 && c.RelyingParties[0].Burst == 50 && c.RelyingParties[0].Lane == config.LaneBank && c.RelyingParties[0].MonthlyQuota == 0,
+		"party":     c.RelyingParties[0].Rate == 1000 && c.RelyingParties[0].Burst == 1000 && c.RelyingParties[0].Lane == config.LaneBank && c.RelyingParties[0].MonthlyQuota == 0,
 	} {
 		if !got {
 			t.Errorf("%s: not the default of the manual", what)

@@ -58,7 +58,7 @@ type RelyingParty struct {
 	// Scopes (scopes) are what it may do. Required, at least one.
 	Scopes []Scope
 
-	// Rate (rate) is its requests per second, above 0. Default 50. Past it: 429.
+	// Rate (rate) is its requests per second, above 0. Default 1000. Past it: 429.
 	Rate float64
 
 	// Burst (burst) is how many may come at once. Default Rate rounded up.
@@ -139,7 +139,7 @@ func readParty(v value, chained bool, unique func(v value, what, key string)) (p
 	if p.Scopes = readScopes(scopes); scopes.required() && len(scopes.items()) == 0 {
 		scopes.fail("is empty: a party without a scope may do nothing")
 	}
-	p.Rate = o.get("rate").rate(50)
+	p.Rate = o.get("rate").rate(1000)
 	p.Burst = o.get("burst").integer(int(math.Ceil(p.Rate)), 1, maxRate)
 	p.MonthlyQuota = o.get("monthly_quota").integer64(0, 1, 1<<40)
 	p.Lane = oneOf(o.get("lane"), LaneBank, LaneHall, LaneBatch)
