@@ -96,7 +96,7 @@ func sure(p *report.Plan, need int, shared bool) words.Text {
 	if s.Breaks > 0 {
 		t = words.F("the knee of one lies between %.0f and %.0f/s, and held twice", "单网关拐点在 %.0f 与 %.0f 次/秒之间，并复测一次达标", s.Holds, s.Breaks)
 	} else {
-		t = words.F("one held %.0f/s, twice", "单网关 %.0f 次/秒两次达标", s.Holds)
+		t = words.F("one held %.0f/s, the most that the profile allows", "单网关在方案允许的最高速率 %.0f 次/秒下达标", s.Holds)
 	}
 	if shared || s.Limit == "generator" {
 		t.En += "; a lower bound, since the generator shared the machine"

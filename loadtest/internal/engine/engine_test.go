@@ -97,7 +97,7 @@ func TestStalledServer(t *testing.T) {
 		say(w, 200, answer)
 	})
 	cfg := config(s, c, 250, 4*time.Second)
-	cfg.Connections.Max = 8
+	cfg.Connections.Max = 4
 	tot, _, err := run(t, t.Context(), cfg)
 	if err != nil || tot.Correct < 500 {
 		t.Fatalf("%v, %+v", err, tot.Outcomes)

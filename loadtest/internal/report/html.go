@@ -45,6 +45,7 @@ type cell struct {
 	Text words.Text
 	HTML template.HTML
 	Bad  bool
+	Long bool // may be broken into lines
 }
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
@@ -209,7 +210,11 @@ func planPage(pl *Plan) page {
 	}
 	p.Tiles = []tile{{words.T("gateways, spare included", "网关数（含备用）"), needs, pl.Needs == 0}, {words.T("peak", "峰值"), fmt.Sprintf("%.0f/s", pl.Peak), false}}
 	for _, s := range pl.Searches {
-		p.Tiles = append(p.Tiles, tile{words.F("%d gateway(s) hold", "%d 个网关承载", s.Gateways), fmt.Sprintf("%.0f/s", s.Holds), s.Holds == 0})
+		holds := fmt.Sprintf("%.0f/s", s.Holds)
+		if s.Holds == 0 {
+			holds = "–" // nothing was shown to hold: see the steps
+		}
+		p.Tiles = append(p.Tiles, tile{words.F("%d gateway(s) hold", "%d 个网关承载", s.Gateways), holds, false})
 		if s.Recovery > -2 {
 			p.Notes = append(p.Notes, beyondText(s))
 		}

@@ -229,10 +229,15 @@ func planPlots(p *Plan) []template.HTML {
 }
 
 func scaling(p *Plan) template.HTML {
-	pl := &plot{title: words.T("What so many gateways hold", "不同网关数量的承载力"), xUnit: words.T("gateways", "网关数"), yUnit: perSecond}
+	pl := &plot{title: words.T("What so many gateways hold", "不同网关数量的承载力"), xUnit: words.T("gateways", "网关数"), yUnit: perSecond, whole: true}
 	m := curve{name: words.T("measured", "实测"), color: blue, dots: true, noLine: true}
 	for _, s := range p.Searches {
-		m.x, m.y = append(m.x, float64(s.Gateways)), append(m.y, s.Holds)
+		if s.Holds > 0 {
+			m.x, m.y = append(m.x, float64(s.Gateways)), append(m.y, s.Holds)
+		}
+	}
+	if len(m.x) < 2 {
+		return ""
 	}
 	pl.curves = []curve{m}
 	if p.Fit != nil {

@@ -50,6 +50,7 @@ type plot struct {
 	bars   bool // of neighbours with the same x, side by side
 	minY   float64
 	level  *mark // a line across
+	whole  bool  // x counts things
 }
 
 type mark struct {
@@ -171,6 +172,12 @@ func (p *plot) draw() template.HTML {
 		x0 = min(x0, 0)
 	}
 	xs := newAxis(x0, x1, p.logX, left, plotWidth-left-right, 10)
+	if p.whole {
+		xs.ticks = nil
+		for v := 1.0; v <= x1; v++ {
+			xs.ticks = append(xs.ticks, v)
+		}
+	}
 	if !p.logX {
 		xs.low, xs.high = x0, max(x1, x0+1e-9) // no empty room at the end
 	}
