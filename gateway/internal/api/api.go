@@ -110,6 +110,7 @@ func New(o Options) *API {
 	if a.Gate == nil {
 		a.Gate = crowd.New(crowd.Options{})
 	}
+	page, policy := docsPage()
 	a.routes = map[string]route{
 		"/v1/verify":             {method: http.MethodPost, scope: parties.Verify, handle: a.verify},
 		"/v1/verify/batch":       {method: http.MethodPost, scope: parties.Batch, handle: a.batch, media: typeLines},
@@ -118,6 +119,8 @@ func New(o Options) *API {
 		"/v1/whoami":             {method: http.MethodGet, handle: a.whoami},
 		"/v1/provinces":          {method: http.MethodGet, scope: parties.Provinces, handle: a.provinces},
 		"/.well-known/jwks.json": {method: http.MethodGet, open: true, handle: a.jwks},
+		"/openapi.json":          {method: http.MethodGet, open: true, handle: fixed(typeJSON[0], Document())},
+		"/docs":                  {method: http.MethodGet, open: true, handle: fixed("text/html; charset=utf-8", page, "Content-Security-Policy", policy), media: "text/html"},
 	}
 	return a
 }
