@@ -28,16 +28,10 @@ import (
 )
 
 const (
-	// lastCall is how long a gateway that was told to end still takes requests,
-	// and asks each client to come back by another connection: to another one.
-	lastCall = time.Second
 	// crowdWait is how long a request may wait for a core before others are
 	// refused: some ten times what a verification takes, and nothing to a person.
 	crowdWait = 10 * time.Millisecond
 	headEvery = 5 * time.Minute
-	// drainTime is how long requests under way may take after that. It covers
-	// the slowest honest one: a body at the read time-out and a registry at its.
-	drainTime = 25 * time.Second
 )
 
 func newServeCommand() *cobra.Command {
@@ -76,6 +70,7 @@ type server struct {
 
 	public, private             net.Listener
 	publicServer, privateServer *http.Server
+	connections                 connections
 	draining                    atomic.Bool
 }
 
@@ -143,6 +138,7 @@ func (s *server) listen(ctx context.Context) (err error) {
 	first := p.current.Load()
 	first.handler = s.handlerOf(first)
 	s.publicServer = front.Server(s, s.front.TLSConfig(), front.Timeouts{}, p.log)
+	s.publicServer.ConnState = s.connections.note
 	s.privateServer = &http.Server{Handler: s.admin, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	if s.public, err = net.Listen("tcp", p.config.Listen); err == nil {
 		s.private, err = net.Listen("tcp", p.config.Admin)
@@ -202,24 +198,6 @@ func (s *server) noteHead(record *audit.Log) {
 func policyName(cfg *config.Config) string {
 	return fmt.Sprintf("max_age=%v stale_if_error=%v negative_ttl=%v clock_skew=%v status=%s",
 		cfg.Freshness.MaxAge, cfg.Freshness.StaleIfError, cfg.Registry.NegativeTTL, cfg.Policy.ClockSkew, cfg.Policy.Status)
-}
-
-// drain ends the listeners and waits for the requests under way.
-func (s *server) drain(log *slog.Logger) error {
-	log.Info("draining")
-	s.draining.Store(true)
-	s.admin.Drain()
-	time.Sleep(lastCall)
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	err := s.publicServer.Shutdown(ctx)
-	if err != nil {
-		err = fmt.Errorf("requests were still under way after %v: %w", drainTime, err)
-		s.publicServer.Close()
-	}
-	s.privateServer.Close()
-	log.Info("ended")
-	return err
 }
 
 // mediaTypes returns which formats are sent under which media types (contract
