@@ -48,7 +48,7 @@ type Holder struct {
 // MarshalJSON writes the request as the gateway reads it.
 func (r *Request) MarshalJSON() ([]byte, error) {
 	if r.Credential == "" {
-		return nil, errors.New("Credential is empty")
+		return nil, errors.New("the credential is empty")
 	}
 	type freshness struct {
 		MaxAge       string `json:"max_age,omitempty"`

@@ -81,8 +81,8 @@ func sm2(t testing.TB, more string) receipt.Key {
 }
 
 func withPrivate(t testing.TB, crv string, private crypto.Signer, public *ecdsa.PublicKey, more string) receipt.Key {
-	x, y := make([]byte, 32), make([]byte, 32)
-	key := jwk(t, crv, public.X.FillBytes(x), public.Y.FillBytes(y), more)
+	x, y := coordinates(public)
+	key := jwk(t, crv, x, y, more)
 	return receipt.Key{Public: key, ID: key.ID(), Private: private}
 }
 
@@ -214,9 +214,8 @@ func parse(t testing.TB, text string) strict.Value {
 
 // publicJWK writes a P-256 key as a JWK with more members.
 func publicJWK(key *keys.Key, more string) string {
-	public := key.Public().(*ecdsa.PublicKey)
-	x, y := make([]byte, 32), make([]byte, 32)
-	return fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":%q,"y":%q%s}`, encode(public.X.FillBytes(x)), encode(public.Y.FillBytes(y)), more)
+	x, y := coordinates(key.Public().(*ecdsa.PublicKey))
+	return fmt.Sprintf(`{"kty":"EC","crv":"P-256","x":%q,"y":%q%s}`, encode(x), encode(y), more)
 }
 
 func headerKid(t testing.TB, token string) keys.KeyID {
@@ -236,4 +235,11 @@ func split(t testing.TB, token string) (input, signature []byte) {
 		t.Fatal(err)
 	}
 	return []byte(token[:i]), signature
+}
+
+// coordinates returns x and y of a point, P-256's or SM2's.
+func coordinates(public *ecdsa.PublicKey) (x, y []byte) {
+	x, y = make([]byte, 32), make([]byte, 32)
+	//lint:ignore SA1019 the standard library encodes no SM2 point
+	return public.X.FillBytes(x), public.Y.FillBytes(y)
 }

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"errors"
 	"time"
 
 	"tongyan/verifiers"
@@ -50,9 +49,4 @@ func (r Reason) Fault() bool {
 // text: nothing of a licence, nothing that the server wrote.
 func unavailable(r Reason, retryAfter time.Duration, cause error) *verifiers.UnavailableError {
 	return &verifiers.UnavailableError{Reason: string(r), RetryAfter: retryAfter, Err: cause}
-}
-
-// faulty is an unavailable whose cause is said in words of ours.
-func faulty(r Reason, what string) *verifiers.UnavailableError {
-	return unavailable(r, 0, errors.New(what))
 }

@@ -176,14 +176,5 @@ func (w *watcher) last() registry.Observation {
 	return w.seen[len(w.seen)-1]
 }
 
-func (w *watcher) calls() (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, o := range w.seen {
-		n += o.Calls
-	}
-	return n
-}
-
 // codeOf converts without a check, as nobody should.
 func codeOf(s string) licence.USCC { return licence.USCC(s) }

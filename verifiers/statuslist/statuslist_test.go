@@ -183,36 +183,31 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// A stream of 64 MiB is refused at the cap: within 100 ms, and with less than
-// 24 MiB of memory more.
+// A stream of 64 MiB is refused at the cap, with less than 24 MiB of memory
+// more. How long that takes: BenchmarkBomb.
 func TestBomb(t *testing.T) {
 	token := newList(now, 1, make([]byte, 64<<20)...).bytes()
 	trust := newBook(t).Current()
-	best, least := time.Hour, uint64(1<<62)
+	least := uint64(1 << 62)
 	for range 3 {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		start := time.Now()
 		_, err := statuslist.Read(token, shanghai, listURI, trust, now)
-		best = min(best, time.Since(start))
 		runtime.ReadMemStats(&after)
 		least = min(least, after.TotalAlloc-before.TotalAlloc)
 		if reasonOf(err) != statuslist.BadStream {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("64 MiB in %d KiB: refused in %v with %d KiB allocated", len(token)>>10, best, least>>10)
-	if limit := slow(100 * time.Millisecond); best > limit {
-		t.Errorf("it took %v", best)
-	}
+	t.Logf("64 MiB in %d KiB: refused with %d KiB allocated", len(token)>>10, least>>10)
 	if least > 24<<20 {
 		t.Errorf("it took %d bytes", least)
 	}
 }
 
-// A list of 2^20 entries is read within 50 ms and holds no more than twice its
-// inflated size, also where it does not pack well.
+// A list of 2^20 entries holds no more than twice its inflated size, also where
+// it does not pack well. How long reading takes: BenchmarkRead.
 func TestMillion(t *testing.T) {
 	for _, bits := range []int{1, 2, 8} {
 		for name, entries := range map[string][]byte{"empty": make([]byte, bits<<17), "random": make([]byte, bits<<17)} {
@@ -221,29 +216,18 @@ func TestMillion(t *testing.T) {
 			}
 			token := newList(now, bits, entries...).bytes()
 			trust := newBook(t).Current()
-			best := time.Hour
-			var l *statuslist.List
-			for range 5 {
-				var err error
-				start := time.Now()
-				if l, err = statuslist.Read(token, shanghai, listURI, trust, now); err != nil {
-					t.Fatal(err)
-				}
-				best = min(best, time.Since(start))
-			}
 			var before, after runtime.MemStats
-			l = nil
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			l, _ = statuslist.Read(token, shanghai, listURI, trust, now)
+			l, err := statuslist.Read(token, shanghai, listURI, trust, now)
+			if err != nil {
+				t.Fatal(err)
+			}
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			runtime.KeepAlive(token)
 			held := int64(after.HeapAlloc) - int64(before.HeapAlloc)
-			t.Logf("%d bits, %s: read in %v, holds %d bytes for %d", bits, name, best, held, len(entries))
-			if best > slow(50*time.Millisecond) {
-				t.Errorf("%d bits, %s: %v", bits, name, best)
-			}
+			t.Logf("%d bits, %s: holds %d bytes for %d", bits, name, held, len(entries))
 			if held > int64(2*len(entries)) {
 				t.Errorf("%d bits, %s: holds %d bytes for %d", bits, name, held, len(entries))
 			}

@@ -406,7 +406,7 @@ func FuzzLines(f *testing.F) {
 			case len(bytes.Trim(part, " \t\r")) == 0:
 				continue
 			default:
-				want = append(echo(nil, seq, part, want), '\n')
+				want = append(echo(t.Context(), seq, part, want), '\n')
 			}
 			seq++
 		}
