@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,9 @@ func newConfigCommand() *cobra.Command {
 // load reads a configuration. Mistakes and warnings are shown, one a line.
 func load(cmd *cobra.Command, path string) (*config.Config, error) {
 	cfg, err := config.Load(path)
+	if err == nil {
+		err = dialectMistakes(cfg)
+	}
 	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), err)
 		return nil, &exit{exitUsage, fmt.Errorf("%s has mistakes; nothing was started", path)}
@@ -37,4 +41,17 @@ func load(cmd *cobra.Command, path string) (*config.Config, error) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
 	}
 	return cfg, nil
+}
+
+// dialectMistakes says what no registry client could be made of, though every
+// key of it is right by itself.
+func dialectMistakes(cfg *config.Config) error {
+	var all []error
+	for i := range cfg.Registries {
+		r := &cfg.Registries[i]
+		for _, m := range registryOf(r, nil).Mistakes() {
+			all = append(all, fmt.Errorf("%s: registries.%s.%w", cfg.File, r.Province, m))
+		}
+	}
+	return errors.Join(all...)
 }

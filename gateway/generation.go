@@ -33,10 +33,7 @@ func (p *parts) newGeneration(cfg *config.Config) (*generation, error) {
 	g := &generation{config: cfg, registries: map[keys.ProvinceCode]*pacedRegistry{}}
 	asked := map[keys.ProvinceCode]verify.Registry{}
 	for _, r := range cfg.Registries {
-		client, err := registry.New(registry.Config{
-			Province: r.Province, URL: r.URL.String(), Timeout: r.Timeout, MaxInFlight: r.MaxInFlight,
-			Rate: r.Rate, CAs: r.CAs, Dialect: dialectOf(r.Dialect), Observer: p.metrics,
-		})
+		client, err := registry.New(registryOf(&r, p.metrics))
 		if err != nil {
 			g.close()
 			return nil, fmt.Errorf("registry of %s: %w", r.Province, err)
@@ -51,6 +48,13 @@ func (p *parts) newGeneration(cfg *config.Config) (*generation, error) {
 	return g, nil
 }
 
+func registryOf(r *config.Registry, observer registry.Observer) registry.Config {
+	return registry.Config{
+		Province: r.Province, URL: r.URL.String(), Timeout: r.Timeout, MaxInFlight: r.MaxInFlight,
+		Rate: r.Rate, CAs: r.CAs, Dialect: dialectOf(r.Dialect), Observer: observer,
+	}
+}
+
 func (g *generation) close() {
 	for _, r := range g.registries {
 		r.Close()
@@ -60,12 +64,13 @@ func (g *generation) close() {
 // handlerOf makes what answers under a generation.
 func (s *server) handlerOf(g *generation) http.Handler {
 	p, cfg := s.parts, g.config
-	return api.New(api.Options{
-		Verifier: g.service, Parties: parties.New(specsOf(cfg)), Provinces: p.provinces, Receipts: p.statements,
+	specs, anonymous, edge := specsOf(cfg)
+	return forEdge(edge, s.admin, api.New(api.Options{
+		Verifier: g.service, Parties: parties.New(specs, anonymous, edge), Provinces: p.provinces, Receipts: p.statements,
 		Gate: s.gate, Quota: s.quotas, Once: p.facts, Audit: s.record, Policy: policyName(cfg),
 		Ceiling: ceilingOf(cfg), Formats: mediaTypes(), MaxBody: cfg.Limits.MaxBody, MaxInFlight: int64(cfg.Limits.MaxInFlight),
 		Meter: p.metrics, Log: p.log,
-	})
+	}))
 }
 
 // ServeHTTP answers under the generation in force.
