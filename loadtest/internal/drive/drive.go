@@ -117,6 +117,7 @@ type driver struct {
 	engine   *engine.Engine
 	start    time.Time
 	series   []stats.Point
+	ticked   time.Duration
 	logErr   error
 }
 
@@ -153,7 +154,12 @@ func (d *driver) run(ctx context.Context) (*report.Run, error) {
 
 func (d *driver) tick() {
 	now := time.Since(d.start)
+	since := now - d.ticked
 	pt := d.recorder.Tick(now)
+	d.ticked = now
+	if since < d.every/4 {
+		return // the last moment of a run: rates over so little mean nothing
+	}
 	own, load := d.watch.Sample(), d.engine.Load()
 	pt.Planned = d.plan.RateAt(now - d.every/2)
 	pt.CPU, pt.HostIdle, pt.Sockets, pt.InFlight = own.CPU, own.HostIdle, load.Sockets, load.InFlight
@@ -214,7 +220,7 @@ func (d *driver) report(ctx context.Context, ended error, faults []report.Fault)
 		r.Untested = append(r.Untested, words.T("what breaks first inside of the gateway (no --metrics)", "网关内部最先出问题的环节（未给出 --metrics）"))
 	}
 	r.Generator = d.watch.Judge(honest.Measured{
-		Offered: t.Offered, Late: t.Count(verdict.Late), NoSocket: d.engine.Load().NoSocket,
+		All: d.recorder.All(), Offered: t.Offered, Late: t.Count(verdict.Late), NoSocket: d.engine.Load().NoSocket,
 		LagP99: millis(t.Lag.P99), LagMax: millis(t.Lag.Max), P99: millis(t.Corrected.P99), Bound: p.SLO.P99.Duration,
 	})
 	if ended != nil && ctx.Err() == nil {

@@ -105,7 +105,8 @@ type Facts struct {
 
 // Measured is what the run says about the generator's punctuality.
 type Measured struct {
-	Offered, Late  int64
+	All            int64 // pieces of work, warm-up included
+	Offered, Late  int64 // without it
 	LagP99, LagMax time.Duration
 	P99            time.Duration // corrected latency
 	Bound          time.Duration // of it; 0: none
@@ -122,8 +123,10 @@ func (w *Watch) Judge(m Measured) Facts {
 	if w.idleN > 0 {
 		f.HostIdle = w.idleSum / float64(w.idleN)
 	}
+	if m.All > 0 {
+		f.CPUPerRequest = float64((w.cpu - w.beganCPU).Microseconds()) / float64(m.All)
+	}
 	if m.Offered > 0 {
-		f.CPUPerRequest = float64((w.cpu - w.beganCPU).Microseconds()) / float64(m.Offered)
 		f.LateShare = float64(m.Late) / float64(m.Offered)
 	}
 	before := w.pauses

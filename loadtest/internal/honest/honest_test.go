@@ -53,7 +53,7 @@ func TestCPU(t *testing.T) {
 	for s := w.Sample(); s.CPU < 0.1; s = w.Sample() {
 		time.Sleep(20 * time.Millisecond)
 	}
-	f := w.Judge(honest.Measured{Offered: 1})
+	f := w.Judge(honest.Measured{All: 1})
 	if f.CPUPeak <= 0 || f.CPUPerRequest <= 0 || f.MemoryPeak <= 0 || f.HostIdle > 1 {
 		t.Errorf("%+v", f)
 	}

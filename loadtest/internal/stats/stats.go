@@ -63,8 +63,7 @@ type Recorder struct {
 	classes  map[string]*[verdict.Outcomes]int64
 	wrong    []WrongAnswer
 	ticked   time.Duration
-	first    time.Duration // first planned work in the totals
-	last     time.Duration
+	planned  int64 // work offered, warm-up included
 }
 
 type counts struct {
@@ -116,7 +115,7 @@ var verdictIndex = map[string]int{"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
 func NewRecorder(opts Options) *Recorder {
 	return &Recorder{
 		opts: opts, hist: newHistograms(), interval: newHistograms(), spare: newHistograms(),
-		table: map[Answer]int64{}, classes: map[string]*[verdict.Outcomes]int64{}, first: -1,
+		table: map[Answer]int64{}, classes: map[string]*[verdict.Outcomes]int64{},
 	}
 }
 
@@ -125,13 +124,17 @@ func (r *Recorder) Offer(planned time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now.offered++
+	r.planned++
 	if planned >= r.opts.Warmup {
 		r.totals.offered++
-		if r.first < 0 {
-			r.first = planned
-		}
-		r.last = planned
 	}
+}
+
+// All is how much work was offered, warm-up included.
+func (r *Recorder) All() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.planned
 }
 
 // Lag records by how much the generator itself was behind with one piece.
