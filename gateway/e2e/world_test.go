@@ -242,3 +242,14 @@ func eventually(t testing.TB, within time.Duration, what string, done func() boo
 	}
 	t.Fatalf("not within %v: %s", within, what)
 }
+
+func readFile(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
