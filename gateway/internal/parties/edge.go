@@ -23,15 +23,22 @@ type Edge struct {
 // maxPassed is the longest certificate that is passed on, in bytes of base64.
 const maxPassed = 16 << 10
 
+// Asks reports whether a request came in a connection of the edge's own. Whoever
+// reaches the edge can have it send one: what a request says is the client's.
+// A nil Edge asks nothing.
+func (e *Edge) Asks(req *http.Request) bool {
+	return e != nil && req.TLS != nil && len(req.TLS.VerifiedChains) > 0 &&
+		slices.Contains(e.Certificates, sha256.Sum256(req.TLS.PeerCertificates[0].Raw))
+}
+
 // certificate returns the client's certificate, nil where there is none: the
 // connection's own, or what the edge says in the connection that is its own.
 func (r *Register) certificate(req *http.Request) (*x509.Certificate, error) {
 	if req.TLS == nil || len(req.TLS.VerifiedChains) == 0 {
 		return nil, nil
 	}
-	shown := req.TLS.PeerCertificates[0]
-	if r.edge == nil || !slices.Contains(r.edge.Certificates, sha256.Sum256(shown.Raw)) {
-		return shown, nil
+	if !r.edge.Asks(req) {
+		return req.TLS.PeerCertificates[0], nil
 	}
 	values := req.Header[r.edge.Header]
 	if len(values) == 0 || len(values) == 1 && values[0] == "" {
