@@ -92,8 +92,15 @@ func newRunCommand() *cobra.Command {
 	return cmd
 }
 
+// closedGuess is how much work a closed model may come to ask for, a second.
+const closedGuess = 5000
+
 func run(ctx context.Context, out io.Writer, p *profile.Profile, target targetFlags) (err error) {
-	b, err := target.open(ctx, p, drive.NewSchedule(p).Expected())
+	need := drive.NewSchedule(p).Expected()
+	if p.Closed() {
+		need = closedGuess * p.Length().Seconds()
+	}
+	b, err := target.open(ctx, p, need)
 	if err != nil {
 		return err
 	}

@@ -99,6 +99,9 @@ func Run(ctx context.Context, o Options) (*report.Run, error) {
 	d.recorder = stats.NewRecorder(stats.Options{Warmup: p.Warmup.Duration, Log: d.logger()})
 	cfg := o.Engine
 	cfg.Connections, cfg.Schedule, cfg.Work = p.Connections, NewSchedule(p), o.Work.Next
+	if p.Closed() {
+		cfg.Schedule, cfg.Closed = nil, p.Length()
+	}
 	cfg.Recorder, cfg.MaxBytes, cfg.Seed = d.recorder, p.Limits.Bytes, p.Seed
 	var err error
 	if d.engine, err = engine.New(cfg); err != nil {
@@ -218,6 +221,9 @@ func (d *driver) report(ctx context.Context, ended error, faults []report.Fault)
 		r.Scraped = d.scraper.Coverage()
 	} else {
 		r.Untested = append(r.Untested, words.T("what breaks first inside of the gateway (no --metrics)", "网关内部最先出问题的环节（未给出 --metrics）"))
+	}
+	if p.Closed() {
+		r.Untested = append(r.Untested, words.T("arrivals as people cause them: the closed model waits for the target", "真实的到达过程：闭环模式会等待目标"))
 	}
 	r.Generator = d.watch.Judge(honest.Measured{
 		All: d.recorder.All(), Offered: t.Offered, Late: t.Count(verdict.Late), NoSocket: d.engine.Load().NoSocket,

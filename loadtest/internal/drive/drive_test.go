@@ -157,7 +157,7 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestInterruptedRunHasAReport(t *testing.T) {
-	o := options(t, "arrivals: { stages: [ { for: 1h, rate: 100/s } ] }\n", good)
+	o := options(t, "arrivals: { stages: [ { for: 20m, rate: 100/s } ] }\n", good)
 	ctx, cancel := context.WithCancel(t.Context())
 	o.Watch = after(2, cancel)
 	r, err := drive.Run(ctx, o)

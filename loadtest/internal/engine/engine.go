@@ -58,6 +58,7 @@ type Config struct {
 
 	Connections profile.Connections
 	Schedule    Schedule
+	Closed      time.Duration         // not 0: no schedule; every connection asks without a pause for so long
 	Work        func() *workload.Item // called by one goroutine
 	Recorder    *stats.Recorder
 	MaxBytes    int64 // 0: no limit
@@ -98,7 +99,7 @@ type Engine struct {
 
 // New checks the configuration.
 func New(cfg Config) (*Engine, error) {
-	if len(cfg.Targets) == 0 || cfg.TLS == nil || cfg.Schedule == nil || cfg.Work == nil || cfg.Recorder == nil {
+	if len(cfg.Targets) == 0 || cfg.TLS == nil || cfg.Schedule == nil && cfg.Closed == 0 || cfg.Work == nil || cfg.Recorder == nil {
 		return nil, errors.New("engine: a target, TLS, a schedule, work and a recorder are needed")
 	}
 	if cfg.Path == "" {
@@ -177,7 +178,13 @@ type job struct {
 // second Run is not possible.
 func (e *Engine) Run(ctx context.Context, start time.Time) error {
 	e.start = start
-	err := e.dispatch(ctx)
+	var err error
+	if e.cfg.Closed > 0 {
+		e.closed(ctx)
+		err = ctx.Err()
+	} else {
+		err = e.dispatch(ctx)
+	}
 	e.pool.drain(ctx)
 	e.workers.Wait()
 	for _, p := range e.paths {

@@ -247,6 +247,25 @@ func TestDeadGatewayIsPassedOver(t *testing.T) {
 	}
 }
 
+// The closed model: as many under way as there are connections, none planned.
+func TestClosed(t *testing.T) {
+	var now, most atomic.Int64
+	s, c := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		time.Sleep(5 * time.Millisecond)
+		say(w, 200, answer)
+	})
+	cfg := config(s, c, 1, time.Second)
+	cfg.Schedule, cfg.Closed, cfg.Connections.Max = nil, 500*time.Millisecond, 4
+	tot, _, err := run(t, t.Context(), cfg)
+	if err != nil || tot.Correct < 20 || tot.Correct != tot.Offered || most.Load() != 4 || tot.Corrected.P99 != tot.Raw.P99 {
+		t.Errorf("%v: %d of %d, %d at once, %v", err, tot.Correct, tot.Offered, most.Load(), tot.Corrected)
+	}
+}
+
 func TestBytesAreBounded(t *testing.T) {
 	s, c := fake(t, func(w http.ResponseWriter, r *http.Request) { say(w, 200, answer) })
 	cfg := config(s, c, 1000, time.Minute)

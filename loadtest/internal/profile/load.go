@@ -142,7 +142,8 @@ func (p *Profile) Check() error {
 	bad(p.Version != Version, "version: is %d; this loadtest reads version %d", p.Version, Version)
 	bad(!nameForm.MatchString(p.Name), "name: %q; write lower-case letters, digits and dashes", p.Name)
 	process := p.Arrivals.Process
-	bad(process != "poisson" && process != "uniform", "arrivals.process: %q is neither poisson nor uniform", process)
+	bad(process != "poisson" && process != "uniform" && process != "closed", "arrivals.process: %q is not poisson, uniform or closed", process)
+	bad(p.Closed() && p.Peak() > 0, "arrivals: closed has no rates and no bursts")
 	bad(len(p.Arrivals.Stages) == 0, "arrivals.stages: there are none")
 	for i, s := range p.Arrivals.Stages {
 		bad(s.For.Duration <= 0, "arrivals.stages[%d].for: must be above 0", i)
@@ -151,7 +152,7 @@ func (p *Profile) Check() error {
 		bad(b.Size <= 0 || b.Over.Duration <= 0, "arrivals.bursts[%d]: size and over must be above 0", i)
 		bad(b.Every.Duration > 0 && b.Every.Duration < b.Over.Duration, "arrivals.bursts[%d]: every is shorter than over", i)
 	}
-	bad(p.Peak() <= 0, "arrivals: nothing ever arrives")
+	bad(p.Peak() <= 0 && !p.Closed(), "arrivals: nothing ever arrives")
 	bad(p.Peak() > float64(p.Limits.Rate), "arrivals: the peak of %.0f/s is beyond limits.rate, %.0f/s", p.Peak(), p.Limits.Rate)
 	bad(p.Length() > p.Limits.Duration.Duration, "arrivals: %s is beyond limits.duration, %s", p.Length(), p.Limits.Duration)
 	bad(p.Warmup.Duration >= p.Length(), "warmup: takes the whole run")

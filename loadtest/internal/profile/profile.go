@@ -45,7 +45,9 @@ type Profile struct {
 
 // Arrivals say when work comes, whatever the target does: an open model.
 type Arrivals struct {
-	// Process is poisson (default) or uniform.
+	// Process is poisson (default) or uniform. The third, closed, is no model
+	// of people: every connection asks again as soon as it is answered, and no
+	// rate is planned. It is for comparing with tools that know nothing else.
 	Process string `yaml:"process"`
 
 	// Stages follow each other; the run ends with the last.
@@ -154,6 +156,9 @@ func (p *Profile) Peak() float64 {
 	}
 	return top
 }
+
+// Closed tells that nothing is planned: see Arrivals.Process.
+func (p *Profile) Closed() bool { return p.Arrivals.Process == "closed" }
 
 // End is the stage's rate at its end.
 func (s Stage) End() float64 {

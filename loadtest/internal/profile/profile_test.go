@@ -31,6 +31,7 @@ func TestMistakesAreNamed(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"unknown key":   {good + "colour: red\n", "[4:1]"},
 		"version":       {strings.Replace(good, "version: 1", "version: 2", 1), "version"},
+		"closed's rate": {strings.Replace(good, "arrivals: {", "arrivals: { process: closed,", 1), "no rates"},
 		"no arrivals":   {"version: 1\nname: x\n", "stages"},
 		"rate":          {strings.Replace(good, "5/s", "5/fortnight", 1), "no rate"},
 		"negative time": {good + "warmup: -1s\n", "no duration"},

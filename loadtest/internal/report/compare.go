@@ -100,7 +100,7 @@ func unlike(a, b *Run) (why []string) {
 func measured(r *Run) []stats.Point {
 	var out []stats.Point
 	for _, p := range r.Series {
-		if !p.Warmup && p.Planned > 0 {
+		if !p.Warmup && (p.Planned > 0 || p.Offered > 0) {
 			out = append(out, p)
 		}
 	}
