@@ -290,3 +290,12 @@ func (a *askedFor) Verify(_ context.Context, q *verifiers.Request) *verifiers.Re
 	a.Credential = append([]byte(nil), q.Credential...)
 	return &verifiers.Response{}
 }
+
+// strictlyFold is strictly for structs that name no members: Go's names fit but
+// for case.
+func strictlyFold(t testing.TB, body []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true), json.MatchCaseInsensitiveNames(true)); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+}
