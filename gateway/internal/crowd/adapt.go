@@ -27,10 +27,14 @@ func (g *Gate) tick() {
 		mean := float64(waited) / float64(waits)
 		gradient = min(max(float64(g.Wait)/mean, 0.5), 1.25)
 	}
-	// Where nobody was refused there is no reason to let more in: a limit that
-	// grew in quiet times would be no limit when the crowd comes.
-	if gradient < 1 || hungry {
+	// Where nobody was refused there is no reason to let in more than usual: a
+	// limit that grew in quiet times would be no limit when the crowd comes. One
+	// that stayed low would refuse who comes together after the crowd has gone.
+	switch {
+	case gradient < 1 || hungry:
 		g.setLimit(g.limit * gradient)
+	case g.limit < g.usual:
+		g.setLimit(min(g.limit*gradient, g.usual))
 	}
 	for l := range lanes {
 		g.lanes[l].forecast()

@@ -29,16 +29,20 @@ var (
 )
 
 // Peek guesses what a credential will cost by a look at its header, without
-// parsing it. Whoever hides the algorithm from a plain look pays the most.
+// parsing it. Whoever hides the algorithm from a plain look pays the most; what
+// has no header that could be read is refused before any signature is looked at.
 func Peek(credential []byte) int64 {
 	const most = 4 << 10
 	header, _, ok := bytes.Cut(credential[:min(len(credential), most*4/3+2)], []byte{'.'})
 	if !ok {
-		return dear
+		return cheap
 	}
 	var room [512]byte
 	plain, err := base64.RawURLEncoding.AppendDecode(room[:0], header)
-	if err != nil || bytes.Contains(plain, dearMark) {
+	switch {
+	case err != nil:
+		return cheap
+	case bytes.Contains(plain, dearMark):
 		return dear
 	}
 	for _, mark := range cheapMarks {

@@ -61,7 +61,8 @@ var (
 
 const (
 	interval   = 100 * time.Millisecond
-	floorUnits = 10 // per core: enough to keep it busy, a millisecond of work
+	unit       = 70 * time.Microsecond // see cost.go
+	floorUnits = 10                    // per core: enough to keep it busy, a millisecond of work
 	minRetry   = time.Second
 	maxRetry   = 30 * time.Second
 	memory     = 0.9 // of the last second's traffic, kept from one interval to the next
@@ -104,6 +105,7 @@ type Options struct {
 type Gate struct {
 	Options
 	floor, ceiling float64
+	usual          float64 // the limit at the start, and again after a quiet while
 
 	working atomic.Int64 // units under way
 	inside  atomic.Int64 // tickets, paused ones too
@@ -140,7 +142,8 @@ type lane struct {
 	demand, supply            float64
 }
 
-// New makes a gate whose limit is four times the least. It adapts while Run runs.
+// New makes a gate whose limit is the usual one: at least four times the least.
+// It adapts while Run runs.
 func New(o Options) *Gate {
 	if o.Cores <= 0 {
 		o.Cores = runtime.GOMAXPROCS(0)
@@ -156,7 +159,9 @@ func New(o Options) *Gate {
 	}
 	g := &Gate{Options: o, born: time.Now(), floor: float64(floorUnits * o.Cores)}
 	g.ceiling = max(g.floor, float64(o.Places))
-	g.setLimit(4 * g.floor)
+	// As many as wait as long as wanted, if each takes a unit's time.
+	g.usual = min(max(4*g.floor, float64(o.Cores)*float64(o.Wait)/float64(unit)), g.ceiling)
+	g.setLimit(g.usual)
 	for l := range lanes {
 		g.lanes[l].places = max(1, int64(placeShares[l]*float64(o.Places)))
 		g.lanes[l].retry.Store(int64(minRetry))
