@@ -87,3 +87,38 @@ func (n node) languages() (zh, en string) {
 	zh, en, _ = strings.Cut(n.at("description").text, "\n\n")
 	return zh, en
 }
+
+// pretty writes JSON for reading; a text stands for itself.
+func (n node) pretty() string {
+	if n.kind == '"' {
+		return n.text
+	}
+	return indent(jsontext.Value(n.json()))
+}
+
+func indent(v jsontext.Value) string {
+	if err := v.Indent(jsontext.WithIndent("  ")); err != nil {
+		panic("openapi.json: " + err.Error())
+	}
+	return string(v)
+}
+
+// json writes the value again.
+func (n node) json() string {
+	var parts []string
+	switch n.kind {
+	case '{':
+		for _, m := range n.members {
+			parts = append(parts, marshal(m.name)+":"+m.json())
+		}
+		return "{" + strings.Join(parts, ",") + "}"
+	case '[':
+		for _, i := range n.items {
+			parts = append(parts, i.json())
+		}
+		return "[" + strings.Join(parts, ",") + "]"
+	case '"':
+		return marshal(n.text)
+	}
+	return n.text
+}
