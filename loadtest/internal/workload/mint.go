@@ -23,7 +23,7 @@ import (
 const (
 	hotFrom   = 1
 	coldFrom  = 1_000_000
-	coldCycle = 1_000_000
+	coldCycle = 250_000
 	maxStock  = 20_000 // cold credentials kept ready
 	listSize  = 1 << 16
 )
