@@ -16,6 +16,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -54,8 +55,10 @@ func serveFloor(name string) error {
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
 		ReadHeaderTimeout: 5 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			var body [16 << 10]byte
-			if _, err := io.ReadFull(r.Body, body[:]); !errors.Is(err, io.ErrUnexpectedEOF) || !good() {
+			body := bodies.Get().(*[16 << 10]byte)
+			_, err := io.ReadFull(r.Body, body[:])
+			bodies.Put(body)
+			if !errors.Is(err, io.ErrUnexpectedEOF) || !good() {
 				w.WriteHeader(http.StatusBadRequest)
 				return
 			}
@@ -71,6 +74,8 @@ func serveFloor(name string) error {
 	fmt.Fprintln(os.Stderr, "serving", listener.Addr())
 	return server.ServeTLS(listener, "", "")
 }
+
+var bodies = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 
 func rawECDSA() (func() bool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
