@@ -38,7 +38,7 @@ func TestAlike(t *testing.T) {
 				if s != nil {
 					s.Flush()
 				}
-				tt.test(t, func() *facts.Cache { return open(t, o) })
+				tt.test(t, func() *facts.Cache { return openHearing(t, o) })
 			})
 		}
 	}

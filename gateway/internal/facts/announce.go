@@ -91,8 +91,8 @@ func (s *shared) listen() {
 func (s *shared) subscribe() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	channel := s.channel()
-	sub := s.client.Subscribe(ctx, channel)
+	channel, news := s.channel(), s.newsChannel()
+	sub := s.client.Subscribe(ctx, channel, news)
 	closed := make(chan struct{})
 	done := make(chan struct{})
 	go func() { // ends a receive that would otherwise go on for a while
@@ -118,9 +118,17 @@ func (s *shared) subscribe() {
 		}
 		switch m := message.(type) {
 		case *redis.Subscription:
-			s.listeners.tell(0)
+			if m.Channel == news {
+				s.cache.epoch.Add(1) // any standing may have changed unheard
+			} else {
+				s.listeners.tell(0)
+			}
 		case *redis.Message:
-			s.hear(channel, m.Payload)
+			if m.Channel == news {
+				s.hearNews(news, m.Payload)
+			} else {
+				s.hear(channel, m.Payload)
+			}
 		}
 	}
 }

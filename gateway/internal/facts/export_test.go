@@ -94,3 +94,29 @@ func (c *Cache) Forget(d verifiers.Digest, k verifiers.StandingKey) {
 	c.findings.Invalidate(d)
 	c.standings.Invalidate(k)
 }
+
+// Hears reports whether the cache has begun to hear news.
+func (c *Cache) Hears() bool { return c.shared == nil || c.epoch.Load() > inDoubt+1 }
+
+// NewsChannel is where news is told.
+func (c *Cache) NewsChannel() string { return c.shared.newsChannel() }
+
+// SealedNews is news as c would tell it.
+func (c *Cache) SealedNews(key verifiers.StandingKey, asked time.Time) []byte {
+	return c.SealedNewsFor(c, key, asked)
+}
+
+// SealedNewsFor is news as c would tell it where of listens.
+func (c *Cache) SealedNewsFor(of *Cache, key verifiers.StandingKey, asked time.Time) []byte {
+	return c.shared.seal.seal(of.shared.newsChannel(), "", appendNews(nil, key, asked))
+}
+
+// OpenNews reads whom news is about.
+func (c *Cache) OpenNews(message string) (verifiers.StandingKey, error) {
+	plain, err := c.shared.seal.open(c.shared.newsChannel(), false, []byte(message))
+	if err != nil {
+		return verifiers.StandingKey{}, err
+	}
+	key, _, err := readNews(plain)
+	return key, err
+}

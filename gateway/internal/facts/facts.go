@@ -85,6 +85,7 @@ const (
 	KindToken        Kind = "token"
 	KindAnswer       Kind = "answer"
 	KindTally        Kind = "tally"
+	KindNews         Kind = "news"
 )
 
 // An Observer is told what happens, for metrics. Every member may be nil; they
@@ -153,6 +154,8 @@ type Cache struct {
 	nonces    nonces  // used in memory only
 	answers   *otter.Cache[AnswerKey, []byte]
 
+	// epoch counts how often news may have been missed; see doubts.
+	epoch     atomic.Uint64
 	dropped   atomic.Uint64
 	notOpened atomic.Uint64
 	waiting   atomic.Int64
@@ -207,6 +210,7 @@ func New(o Options) (*Cache, error) {
 	if c.answers, err = openAnswers(); err != nil {
 		return nil, err
 	}
+	c.epoch.Store(inDoubt + 1)
 	c.alive, c.stop = context.WithCancel(context.Background())
 	if o.Redis != nil {
 		if err := c.openShared(o.Redis); err != nil {

@@ -45,7 +45,7 @@ func (c *Cache) fetchFinding(ctx context.Context, d verifiers.Digest, hint func(
 		likely = hint()
 	}
 	if likely != (verifiers.StandingKey{}) {
-		if _, known := c.standings.GetIfPresent(likely); !known {
+		if known, ok := c.standings.GetIfPresent(likely); !ok || c.doubts(known) {
 			q.standing = c.shared.seal.standingName(likely)
 		}
 	}

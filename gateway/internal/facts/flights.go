@@ -47,7 +47,7 @@ type flight struct {
 // it and it is not kept. A panic of ask is such an error.
 func (c *Cache) Standing(ctx context.Context, key verifiers.StandingKey, fresh func(*verifiers.Standing) bool,
 	ask func(context.Context) (verifiers.Standing, error), wait time.Duration) (s verifiers.Standing, live bool, err error) {
-	if kept, ok := c.standings.GetIfPresent(key); ok && fresh(&kept.Standing) {
+	if kept, ok := c.standings.GetIfPresent(key); ok && !c.doubts(kept) && fresh(&kept.Standing) {
 		c.looked(KindStanding, Memory)
 		return kept.Standing, false, nil
 	}
@@ -113,7 +113,7 @@ type inquiry struct {
 
 func (q *inquiry) run(ctx context.Context) (s verifiers.Standing, live bool, err error) {
 	// The flight before this one may have ended just before it began.
-	if kept, ok := q.standings.GetIfPresent(q.key); ok && q.fresh(&kept.Standing) {
+	if kept, ok := q.standings.GetIfPresent(q.key); ok && !q.doubts(kept) && q.fresh(&kept.Standing) {
 		return kept.Standing, false, nil
 	}
 	if q.shared == nil || !q.shared.health.up() {
@@ -132,12 +132,12 @@ func (q *inquiry) askNow(ctx context.Context, under *grant) (s verifiers.Standin
 		q.giveBack(under)
 		return verifiers.Standing{}, false, err
 	}
-	kept, plain := q.keepNear(s)
+	kept, plain, news := q.keepNear(s)
 	if kept == nil {
 		q.giveBack(under)
 		return s, true, nil
 	}
-	q.share(kept, plain, under)
+	q.share(kept, plain, news, under)
 	return s, true, nil
 }
 

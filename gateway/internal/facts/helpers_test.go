@@ -98,6 +98,15 @@ func open(t testing.TB, o facts.Options) *facts.Cache {
 	return c
 }
 
+// openHearing opens a cache that has nothing in doubt: what it learned before it
+// heard news for the first time would be.
+func openHearing(t testing.TB, o facts.Options) *facts.Cache {
+	t.Helper()
+	c := open(t, o)
+	eventually(t, "it hears news", c.Hears)
+	return c
+}
+
 // eventually waits until something has happened in another goroutine or process.
 func eventually(t interface {
 	Helper()

@@ -74,7 +74,10 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 		}
 		if kept != nil {
 			live := met.answeredBy(kept)
-			if live || q.fresh(&kept.Standing) {
+			if best := q.remembered(); !live && best != nil {
+				kept = best // newer, or the same; and there may be news of it
+			}
+			if live || !q.doubts(kept) && q.fresh(&kept.Standing) {
 				if look.leased {
 					q.giveBack(mine)
 				}

@@ -20,7 +20,8 @@ type keptFinding struct {
 
 type keptStanding struct {
 	verifiers.Standing
-	text int
+	text  int
+	epoch uint64 // of the cache when it was learned; inDoubt: there is news of it
 }
 
 const (
@@ -61,17 +62,18 @@ func (c *Cache) openMemory(bytes uint64) (err error) {
 }
 
 // remember keeps a standing in memory unless a newer one is there, and reports
-// whether it did.
-func (c *Cache) remember(s *keptStanding, now time.Time) (kept bool) {
+// whether it did. before is what stood there, nil if nothing did.
+func (c *Cache) remember(s *keptStanding, now time.Time) (before *keptStanding, kept bool) {
+	s.epoch = c.epoch.Load()
 	c.standings.Compute(s.Key, func(old *keptStanding, found bool) (*keptStanding, otter.ComputeOp) {
 		// Runs under a lock of the cache: no call of it in here.
-		kept = !found || supersedes(&s.Standing, &old.Standing, now)
+		before, kept = old, !found || supersedes(&s.Standing, &old.Standing, now)
 		if !kept {
 			return old, otter.CancelOp
 		}
 		return s, otter.WriteOp
 	})
-	return kept
+	return before, kept
 }
 
 // supersedes reports whether s may take old's place: only if it is newer. One

@@ -7,17 +7,19 @@ import (
 	"tongyan/verifiers"
 )
 
-// Recall returns a standing from memory, however old. It waits for nothing.
+// Recall returns a standing from memory, however old, unless another gateway may
+// know better by now: then the others are to be asked first, by Standing or
+// Lookup. It waits for nothing.
 func (c *Cache) Recall(key verifiers.StandingKey) (verifiers.Standing, bool) {
 	s, ok := c.standings.GetIfPresent(key)
-	if !ok {
+	if !ok || c.doubts(s) {
 		return verifiers.Standing{}, false
 	}
 	return s.Standing, true
 }
 
-// Lookup returns the newest standing that memory or Redis has, however old. It
-// asks no registry.
+// Lookup returns the newest standing that memory or Redis has, however old, and
+// even if there is news of it that cannot be had. It asks no registry.
 func (c *Cache) Lookup(ctx context.Context, key verifiers.StandingKey) (verifiers.Standing, bool) {
 	at := Memory
 	if c.shared != nil && c.shared.health.up() {
@@ -28,12 +30,13 @@ func (c *Cache) Lookup(ctx context.Context, key verifiers.StandingKey) (verifier
 			}
 		}
 	}
-	s, ok := c.Recall(key)
+	s, ok := c.standings.GetIfPresent(key)
 	if !ok {
-		at = Nowhere
+		c.looked(KindStanding, Nowhere)
+		return verifiers.Standing{}, false
 	}
 	c.looked(KindStanding, at)
-	return s, ok
+	return s.Standing, true
 }
 
 // openStanding opens what Redis keeps, and remembers it if it is newer than what
@@ -44,7 +47,9 @@ func (c *Cache) openStanding(key verifiers.StandingKey, name string, value []byt
 		c.unsealed(KindStanding)
 		return nil
 	}
-	c.remember(s, now)
+	if _, newer := c.remember(s, now); !newer {
+		c.confirm(key)
+	}
 	return s
 }
 
@@ -52,28 +57,32 @@ func (c *Cache) openStanding(key verifiers.StandingKey, name string, value []byt
 // asked for later wins, there and here; one without an answer, or from the
 // future, is not kept.
 func (c *Cache) KeepStanding(s verifiers.Standing) {
-	if kept, plain := c.keepNear(s); kept != nil {
-		c.share(kept, plain, nil)
+	if kept, plain, news := c.keepNear(s); kept != nil {
+		c.share(kept, plain, news, nil)
 	}
 }
 
 // keepNear keeps a standing in memory, and returns it with its encoding; nil
-// if it was not kept.
-func (c *Cache) keepNear(s verifiers.Standing) (kept *keptStanding, plain []byte) {
+// if it was not kept. news says that the other gateways should hear of it.
+func (c *Cache) keepNear(s verifiers.Standing) (kept *keptStanding, plain []byte, news bool) {
 	if !isAnswer(s.Answer) || s.AskedAt.Unix() <= 0 {
-		return nil, nil
+		return nil, nil, false
 	}
 	plain = appendStanding(make([]byte, 0, 96+len(s.Entname)), &s)
 	kept, err := readStanding(plain)
-	if err != nil || !c.remember(kept, time.Now()) {
-		return nil, nil
+	if err != nil {
+		return nil, nil, false
 	}
-	return kept, plain
+	before, newer := c.remember(kept, time.Now())
+	if !newer {
+		return nil, nil, false
+	}
+	return kept, plain, isNews(before, kept)
 }
 
 // share sends a standing to Redis, and the lease under which it was asked for
 // back, if there is one.
-func (c *Cache) share(s *keptStanding, plain []byte, under *grant) {
+func (c *Cache) share(s *keptStanding, plain []byte, news bool, under *grant) {
 	if c.shared == nil {
 		return
 	}
@@ -83,6 +92,9 @@ func (c *Cache) share(s *keptStanding, plain []byte, under *grant) {
 	}
 	ttl -= max(0, time.Since(s.AskedAt))
 	w := &write{kind: KindStanding, name: c.shared.seal.standingName(s.Key), stamp: stampOf(s.AskedAt), plain: plain}
+	if news {
+		w.news = appendNews(nil, s.Key, s.AskedAt)
+	}
 	if under != nil {
 		// Even where nothing may be reused, the others wait for this answer.
 		ttl = max(ttl, under.life)

@@ -18,9 +18,9 @@ func TestAnotherGatewayKnows(t *testing.T) {
 	s := redistest.Start(t)
 	heard := newCounts()
 	o := options(s)
-	a := open(t, o)
+	a := openHearing(t, o)
 	o.Observer = heard.observer()
-	b := open(t, o)
+	b := openHearing(t, o)
 
 	d, key := someDigest(), keyOf(someUSCC)
 	want, standing := someFinding(d), standingAt(key, time.Now())

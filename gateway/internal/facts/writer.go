@@ -28,6 +28,7 @@ type write struct {
 	stamp string // of a standing
 	plain []byte
 	ttl   time.Duration
+	news  []byte // said to the other gateways once it is written; nil: nothing
 
 	// The lease under which it was asked for, given back once it is written.
 	lease      string
@@ -140,9 +141,9 @@ const releaseScript = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`
 
-// writeAll writes a batch in one round trip, and gives its leases back in a
-// second one: in a cluster the two orders could else be carried out in any order,
-// and who gets the lease must find the standing.
+// writeAll writes a batch in one round trip, and gives its leases back and tells
+// its news in a second one: in a cluster the orders could else be carried out in
+// any order, and who gets the lease or hears the news must find the standing.
 func (s *shared) writeAll(batch []*write) {
 	defer func() {
 		for _, w := range batch {
@@ -164,6 +165,10 @@ func (s *shared) writeAll(batch []*write) {
 	for _, w := range batch {
 		if w.lease != "" {
 			pipe.Eval(context.Background(), releaseScript, []string{w.lease}, w.leaseValue)
+		}
+		if w.news != nil {
+			channel := s.newsChannel()
+			pipe.Publish(context.Background(), channel, s.seal.seal(channel, "", w.news))
 		}
 	}
 	s.exec(pipe, false)

@@ -121,7 +121,9 @@ func (w *work) standing(key verifiers.StandingKey) (e verifiers.StandingEvidence
 		if errors.As(err, &why) {
 			w.retryAfter = why.RetryAfter
 		}
-		e.Standing, _ = w.Facts.Recall(key)
+		// However old, and even one that another gateway may know better of: the
+		// bounds decide what it is worth.
+		e.Standing, _ = w.Facts.Lookup(w.ctx, key)
 	}
 	return e
 }

@@ -51,7 +51,8 @@ type Facts interface {
 	// memory knows nothing; it was taken from unproven bytes, not to be believed.
 	Finding(ctx context.Context, d verifiers.Digest, hint func() verifiers.StandingKey) *verifiers.Finding
 	KeepFinding(d verifiers.Digest, f *verifiers.Finding)
-	// Recall returns a standing from memory, without waiting.
+	// Recall returns a standing from memory, without waiting; none while another
+	// gateway may know a newer one.
 	Recall(key verifiers.StandingKey) (verifiers.Standing, bool)
 	// Lookup returns a standing from memory or from the shared store; it asks
 	// no registry.
