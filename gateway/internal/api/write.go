@@ -29,7 +29,7 @@ func appendMember(b []byte, i int, s string) []byte {
 
 // appendTime writes a moment in RFC 3339, in UTC, to the second.
 func appendTime(b []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05Z")
+	return t.UTC().AppendFormat(b, time.RFC3339)
 }
 
 // send answers with a JSON document.
