@@ -60,10 +60,11 @@ var item = &workload.Item{Body: []byte("eyJ.e30.c2ln"), Media: "application/jwt"
 func config(s *httptest.Server, c *tls.Config, rate float64, d time.Duration) engine.Config {
 	return engine.Config{
 		Targets: []string{s.Listener.Addr().String()}, TLS: c, Key: "k",
-		Connections: profile.Connections{Max: 16, Timeout: profile.Duration{Duration: 5 * time.Second}, Patience: profile.Duration{Duration: 5 * time.Second}},
+		Connections: profile.Connections{Max: 16, Timeout: profile.Duration{Duration: 20 * time.Second}, Patience: profile.Duration{Duration: time.Minute}},
 		Schedule:    schedule.New([]schedule.Piece{{For: d, From: rate, To: rate}}, nil, false, 1),
 		Work:        func() *workload.Item { return item },
 		Recorder:    stats.NewRecorder(stats.Options{}),
+		MaxLate:     time.Minute, // whatever else the machine has to do
 	}
 }
 
@@ -101,6 +102,9 @@ func TestStalledServer(t *testing.T) {
 	tot, _, err := run(t, t.Context(), cfg)
 	if err != nil || tot.Correct < 500 {
 		t.Fatalf("%v, %+v", err, tot.Outcomes)
+	}
+	if tot.Raw.P90 > 100 || tot.Lag.P99 > 100 {
+		t.Skipf("this machine is too busy to tell: raw p90 %.0f ms, lag %.0f ms", tot.Raw.P90, tot.Lag.P99)
 	}
 	if tot.Corrected.P99 < 1500 || tot.Raw.P99 > 200 {
 		t.Errorf("p99 corrected %.0f ms, raw %.0f ms; want above 1500, and raw to hide it", tot.Corrected.P99, tot.Raw.P99)
@@ -166,6 +170,7 @@ func TestNoCatchingUp(t *testing.T) {
 	var asked atomic.Int64
 	s, c := fake(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); say(w, 200, answer) })
 	cfg := config(s, c, 1000, time.Second)
+	cfg.MaxLate = 0
 	slept := false
 	cfg.Sleep = func(until time.Time) {
 		if !slept {
@@ -222,7 +227,7 @@ func TestKindsOfConnections(t *testing.T) {
 		t.Fatalf("%v %+v", err, tot.Outcomes)
 	}
 	for name, n := range map[string]int64{"http2": http2.Load() / 2, "resumed": resumed.Load(), "new": closing.Load(), "certified": certified.Load() / 6} {
-		if n < 20 || n > 115 {
+		if n < 50 || n > 115 {
 			t.Errorf("%s: %d, want about 80", name, n)
 		}
 	}
@@ -270,7 +275,7 @@ func TestBytesAreBounded(t *testing.T) {
 	s, c := fake(t, func(w http.ResponseWriter, r *http.Request) { say(w, 200, answer) })
 	cfg := config(s, c, 1000, time.Minute)
 	cfg.MaxBytes = 100_000
-	if tot, _, err := run(t, t.Context(), cfg); !errors.Is(err, engine.ErrBytes) || tot.Offered > 1000 {
+	if tot, _, err := run(t, t.Context(), cfg); !errors.Is(err, engine.ErrBytes) || tot.Offered > 20_000 {
 		t.Errorf("%v after %d", err, tot.Offered)
 	}
 }
