@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,6 +37,9 @@ func (s *server) drain(log *slog.Logger) error {
 	s.public.Close()
 	s.connections.quiet(ctx)
 	err := s.publicServer.Shutdown(ctx)
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // the port, closed above: Serve may not have noticed yet
+	}
 	if err != nil {
 		err = fmt.Errorf("requests were still under way after %v: %w", drainTime, err)
 		s.publicServer.Close()
