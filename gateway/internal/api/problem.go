@@ -76,6 +76,7 @@ func (a *API) refuse(c *call, err error) {
 	}
 	a.Meter.Refused(string(p.Code))
 	h := c.w.Header()
+	h["Cache-Control"] = noStore // the page that failed may have said otherwise
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(p.RetryAfter), 10))
 	}
