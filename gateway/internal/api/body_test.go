@@ -2,10 +2,12 @@ package api_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,6 +27,15 @@ func (r *rig) serve(read time.Duration) *httptest.Server {
 	s.StartTLS()
 	r.t.Cleanup(s.Close)
 	return s
+}
+
+// recorded turns a response into what refused reads.
+func recorded(w *http.Response, body []byte) *httptest.ResponseRecorder {
+	out := httptest.NewRecorder()
+	maps.Copy(out.Header(), w.Header)
+	out.WriteHeader(w.StatusCode)
+	out.Write(body)
+	return out
 }
 
 // A reader that gives n bytes and then waits for its end.
@@ -69,7 +80,7 @@ func TestSlowBody(t *testing.T) {
 			if err != nil || w.Proto != proto {
 				t.Fatalf("%s: %v", w.Proto, err)
 			}
-			refused(t, &httptest.ResponseRecorder{Code: w.StatusCode, HeaderMap: w.Header, Body: buffer(body)}, 408, api.RequestTimeout)
+			refused(t, recorded(w, body), 408, api.RequestTimeout)
 		})
 	}
 	if flying, _ := r.meter.read(); flying != 0 {
@@ -96,7 +107,7 @@ func TestBrokenBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused(t, &httptest.ResponseRecorder{Code: w.StatusCode, HeaderMap: w.Header, Body: buffer(body)}, 400, api.BadRequest)
+	refused(t, recorded(w, body), 400, api.BadRequest)
 }
 
 // max_body holds whether or not the length was announced, to the byte.
@@ -150,7 +161,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 func TestCallerGone(t *testing.T) {
 	ended := make(chan error, 1)
 	r := newRig(t, func(o *api.Options) {
-		o.Verifier = verifierFunc(func(ctx ctxType, _ *verifiers.Request) *verifiers.Response {
+		o.Verifier = verifierFunc(func(ctx context.Context, _ *verifiers.Request) *verifiers.Response {
 			<-ctx.Done()
 			ended <- ctx.Err()
 			return &verifiers.Response{}

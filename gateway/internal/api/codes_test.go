@@ -1,8 +1,6 @@
 package api_test
 
 import (
-	"bytes"
-	"context"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -15,10 +13,6 @@ import (
 	"tongyan/verifiers"
 	"tongyan/verifiers/testworld"
 )
-
-type ctxType = context.Context
-
-func buffer(b []byte) *bytes.Buffer { return bytes.NewBuffer(b) }
 
 // constants returns the texts of all constants of a type in a source file.
 func constants(t *testing.T, file, typ string) (all []string) {
