@@ -38,7 +38,8 @@ var matrix = []profile.Fault{
 type faultFlags struct {
 	target        targetFlags
 	loads, only   []string
-	lasts, around time.Duration
+	lasts         time.Duration
+	before, after time.Duration
 	gateways      int
 }
 
@@ -63,7 +64,8 @@ func newFaultsCommand() *cobra.Command {
 	flags.StringSliceVar(&f.loads, "load", []string{"85/s", "420/s"}, "rates, each a part of the table")
 	flags.StringSliceVar(&f.only, "only", nil, "faults whose text holds one of these words")
 	flags.DurationVar(&f.lasts, "for", 20*time.Second, "how long a fault lasts (status lists: 50s)")
-	flags.DurationVar(&f.around, "around", 15*time.Second, "time watched before and after it")
+	flags.DurationVar(&f.before, "before", 10*time.Second, "time watched before it")
+	flags.DurationVar(&f.after, "after", 30*time.Second, "time watched after it")
 	flags.IntVar(&f.gateways, "gateways", 2, "gateways, which share a Redis")
 	return cmd
 }
@@ -72,8 +74,8 @@ func faults(ctx context.Context, out io.Writer, command string, f faultFlags) er
 	if len(f.target.targets) > 0 || f.target.demo != "" {
 		return usage(errors.New("only what loadtest starts itself can be broken: leave out --target and --demo"))
 	}
-	if f.lasts < time.Second || f.around < 5*time.Second {
-		return usage(errors.New("--for: at least 1s; --around: at least 5s"))
+	if f.lasts < time.Second || f.before < 5*time.Second || f.after < 5*time.Second {
+		return usage(errors.New("--for: at least 1s; --before and --after: at least 5s"))
 	}
 	began := time.Now()
 	t := &report.Faults{Schema: report.FaultsSchema, Started: began, Machine: report.ThisMachine(), Command: command}
@@ -157,7 +159,7 @@ func (f faultFlags) profile(fault profile.Fault, rate profile.Rate) (*profile.Pr
 		fault.For.Duration = f.lasts
 	}
 	const warmup = 3 * time.Second
-	fault.At.Duration = warmup + f.around
+	fault.At.Duration = warmup + f.before
 	text := fmt.Sprintf(`version: 1
 name: fault
 warmup: %s
@@ -166,7 +168,7 @@ workload: { cold: 30%%, status: 50%%, hostile: 1%% }
 connections: { new: 0.5%%, resumed: 1%% }
 slo: { p99: 100ms, error: 1%% }
 rig: { gateways: %d, redis: true }
-`, warmup, fault.At.Duration+fault.For.Duration+f.around, float64(rate), f.gateways)
+`, warmup, fault.At.Duration+fault.For.Duration+f.after, float64(rate), f.gateways)
 	p, err := profile.Parse([]byte(text), "faults")
 	if err != nil {
 		return nil, err

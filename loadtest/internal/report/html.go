@@ -263,7 +263,7 @@ func faultsPage(f *Faults) page {
 			fmt.Sprintf("%.1f ms", r.Before), fmt.Sprintf("%.0f ms", r.P99))
 		row[2].HTML = quality(r)
 		row[5].Bad = r.Wrong > 0
-		t.Rows = append(t.Rows, append(row, cell{Text: recovery(r), Bad: r.Recovery < 0}))
+		t.Rows = append(t.Rows, append(row, cell{Text: recovery(r), Bad: r.Recovery < 0, Long: true}))
 	}
 	p.Tables = []table{t}
 	p.Notes = []words.Text{words.T(
