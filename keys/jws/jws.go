@@ -82,11 +82,13 @@ func parse(token []byte, max int, keyID bool, typ []string) (*Unverified, error)
 	return u, nil
 }
 
-// Type returns the typ of a token whose header reads well, and says nothing
-// about the rest: by it a reader chooses who parses the token.
+// Type returns the typ of a token of three parts, before any disclosures, whose
+// header reads well, and says nothing about the rest: by it a reader chooses who
+// parses the token.
 func Type(token []byte) (string, error) {
+	token, _, _ = bytes.Cut(token, []byte{'~'})
 	part, _, ok := bytes.Cut(token, []byte{'.'})
-	if !ok {
+	if !ok || bytes.Count(token, []byte{'.'}) != 2 {
 		return "", fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
 	var u Unverified

@@ -208,3 +208,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Who chooses the reader refuses what every reader would refuse for its parts.
+func TestTypeNeedsThreeParts(t *testing.T) {
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"k","typ":"x+jwt"}`))
+	for token, good := range map[string]bool{
+		header + ".e30.c2ln": true, header + "..": true, header + ".e30.c2ln~WyJhIl0~": true,
+		header: false, header + ".e30": false, header + ".e30.c2ln.": false, header + ".e30~a.b": false, "..": false, "": false,
+	} {
+		if typ, err := jws.Type([]byte(token)); (err == nil) != good || good && typ != "x+jwt" {
+			t.Errorf("%d parts: %q, %v", strings.Count(token, ".")+1, typ, err)
+		}
+	}
+}
