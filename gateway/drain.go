@@ -26,6 +26,7 @@ const (
 // drain ends the listeners and waits for the requests under way.
 func (s *server) drain(log *slog.Logger) error {
 	log.Info("draining")
+	s.tell(stateStopping)
 	s.draining.Store(true)
 	s.admin.Drain()
 	time.Sleep(lastCall)

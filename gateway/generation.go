@@ -86,7 +86,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // reload takes the configuration file up anew: all of it, or on any error
 // nothing. notes name what is different and needs a restart.
 func (s *server) reload(ctx context.Context) (notes []string, err error) {
+	s.tell(stateReloading())
 	defer func() {
+		s.tell(stateReady) // with the old configuration too
 		result := "done"
 		if err != nil {
 			result = "refused"

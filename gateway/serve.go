@@ -98,8 +98,17 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, ready func
 	go func() { failed <- s.privateServer.Serve(s.private) }()
 	log.Info("serving", "listen", s.public.Addr().String(), "admin", s.private.Addr().String(), "trust_list_version", p.book.Current().Version())
 	ready(s)
+	s.tell(stateReady)
 	err = s.wait(ctx, failed)
 	return errors.Join(err, s.drain(log))
+}
+
+// tell tells the service manager. That it does not hear is its trouble: it ends
+// the gateway after its own time-out, and the log says why.
+func (s *server) tell(state string) {
+	if err := notify(state); err != nil {
+		s.parts.log.Warn("notify", "cause", err)
+	}
 }
 
 // wait waits for the end, and reloads on SIGHUP meanwhile.

@@ -68,11 +68,7 @@ func (a *Admin) livez(w http.ResponseWriter, _ *http.Request) {
 // readyz is 200 where work may be sent. A province that is down does not change
 // that: the others can be verified, and another gateway would do no better.
 func (a *Admin) readyz(w http.ResponseWriter, r *http.Request) {
-	parts := a.Parts()
-	ready := !a.draining.Load()
-	for _, p := range parts {
-		ready = ready && (p.OK || !p.Essential)
-	}
+	parts, ready := a.state()
 	state := struct {
 		Ready    bool   `json:"ready"`
 		Draining bool   `json:"draining"`
@@ -86,6 +82,20 @@ func (a *Admin) readyz(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusServiceUnavailable
 	}
 	writeJSON(w, status, state)
+}
+
+// Ready reports what /readyz says.
+func (a *Admin) Ready() bool {
+	_, ready := a.state()
+	return ready
+}
+
+func (a *Admin) state() (parts []Part, ready bool) {
+	parts, ready = a.Parts(), !a.draining.Load()
+	for _, p := range parts {
+		ready = ready && (p.OK || !p.Essential)
+	}
+	return parts, ready
 }
 
 func (a *Admin) reload(w http.ResponseWriter, r *http.Request) {
