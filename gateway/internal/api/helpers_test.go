@@ -62,9 +62,11 @@ func newRig(t testing.TB, change ...func(*api.Options)) *rig {
 	})
 	o := api.Options{
 		Verifier: service, Parties: register(0), Ceiling: ceiling, Receipts: noReceipts{},
-		Provinces: func() []api.Province { return []api.Province{{Code: "310000", Name: "上海市"}} },
-		Formats:   map[string]verifiers.Format{"application/jwt": "", "text/plain": "", "application/ebl+jwt": "ebl+jwt"},
-		MaxBody:   256 << 10, MaxInFlight: 8, Meter: r.meter,
+		Provinces: func() []api.Province {
+			return []api.Province{{Code: "310000", Name: "上海市", State: "active", Issuers: []api.Issuer{}}}
+		},
+		Formats: map[string]verifiers.Format{"application/jwt": "", "text/plain": "", "application/ebl+jwt": "ebl+jwt"},
+		MaxBody: 256 << 10, MaxInFlight: 8, Meter: r.meter,
 		Log: slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range change {
@@ -123,7 +125,9 @@ func request(method, path, body string, header ...string) *http.Request {
 
 func (r *rig) do(q *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
+	asDescribed := watch(r.t, checker(r.t), q)
 	r.api.ServeHTTP(w, q)
+	asDescribed(w)
 	return w
 }
 
@@ -288,7 +292,8 @@ type askedFor struct{ verifiers.Request }
 func (a *askedFor) Verify(_ context.Context, q *verifiers.Request) *verifiers.Response {
 	a.Request = *q
 	a.Credential = append([]byte(nil), q.Credential...)
-	return &verifiers.Response{}
+	r, _ := api.Example(verifiers.RegistryUnavailable, testworld.Now)
+	return r
 }
 
 // strictlyFold is strictly for structs that name no members: Go's names fit but
