@@ -113,7 +113,7 @@ func line(p *report.Plan, holds map[int]float64, need int) words.Text {
 	var head words.Text
 	switch {
 	case p.Needs > 0:
-		head = words.F("%d gateways for %.0f/s (%d needed, %d spare; one holds %.0f/s)", "%[2].0f 次/秒需要 %[1]d 个网关（必需 %[3]d，备用 %[4]d；单网关可承受 %[5].0f 次/秒）",
+		head = words.F("%d gateways for %.0f/s (%d needed, %d spare; one holds %.0f/s)", "%.0[2]f 次/秒需要 %[1]d 个网关（必需 %[3]d，备用 %[4]d；单网关可承受 %.0[5]f 次/秒）",
 			p.Needs, p.Peak, need, p.Spare, holds[1])
 	case holds[1] > 0:
 		head = words.F("not known for %.0f/s: one gateway holds %.0f/s, and more than that was not shown", "%.0f 次/秒所需数量未知：单网关可承受 %.0f 次/秒，更高未得到证实", p.Peak, holds[1])
