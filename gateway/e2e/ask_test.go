@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -20,6 +22,7 @@ type answer struct {
 	Header http.Header `json:"-"`
 	Body   string      `json:"-"`
 	Took   time.Duration
+	Sent   bool // it had a connection, so that something of it may have been sent
 
 	Verdict, Code string
 	Checks        []struct{ Check, Outcome, Code, Source string }
@@ -35,7 +38,7 @@ type answer struct {
 	Version    int64     `json:"trust_list_version"`
 	ValidUntil time.Time `json:"valid_until"`
 	RetryAfter *int64    `json:"retry_after_seconds"`
-	Receipt    string
+	Receipt    any       // text in verdicts, claims in answers about receipts
 }
 
 // is reports whether it is a verdict with this code, under status 200.
@@ -70,6 +73,9 @@ func (a answer) String() string {
 func (g *gateway) post(path, media, body string, headers ...string) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+	var sent atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
+	defer func() { a.Sent = sent.Load() }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url+path, strings.NewReader(body))
 	if err != nil {
 		return a, err

@@ -54,8 +54,8 @@ func drained(t *testing.T, w *world, g *gateway, signal syscall.Signal) {
 				p := quick[i%len(quick)]
 				got, err := client.try(p.token)
 				switch {
-				case err != nil && told.Load() && neverSent(err):
-					return // the port is closed: this one goes to another gateway
+				case err != nil && told.Load() && (!got.Sent || refused(err)):
+					return // no connection to be had: this one goes to another gateway
 				case err != nil:
 					lose([]string{"HTTP/1.1: ", "HTTP/2: "}[worker%2] + err.Error())
 					return
@@ -97,9 +97,9 @@ func drained(t *testing.T, w *world, g *gateway, signal syscall.Signal) {
 	t.Logf("%v: %d requests answered", signal, answered.Load())
 }
 
-// neverSent reports whether a request failed before anything of it was sent:
-// its connection could not be made.
-func neverSent(err error) bool {
+// refused reports whether a connection could not be made: a client that was told
+// that its request was not looked at (GOAWAY) tries once more by a new one.
+func refused(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
 }

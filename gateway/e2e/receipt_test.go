@@ -49,11 +49,6 @@ func (g *gateway) checkReceipt(receipt string) (c checked) {
 	raw, err := g.post("/v1/receipts/verify", "application/verification-receipt+jwt", receipt)
 	g.w.ok(err)
 	g.w.ok(json.Unmarshal([]byte(raw.Body), &c))
-	byJSON, err := g.post("/v1/receipts/verify", "application/json", `{"receipt":"`+receipt+`"}`)
-	g.w.ok(err)
-	if raw.Status != 200 || byJSON.Status != 200 || raw.Code != byJSON.Code {
-		g.t.Errorf("raw %v, JSON %v", raw, byJSON)
-	}
 	if c.Valid != (c.Code == "OK") || c.Valid != (c.Receipt != nil) {
 		g.t.Errorf("an answer at odds with itself: %s", raw.Body)
 	}
@@ -84,11 +79,12 @@ func (g *gateway) receipt(token string, members object) string {
 		ask[name] = value
 	}
 	got := g.request(ask)
-	if got.Receipt == "" {
+	receipt, ok := got.Receipt.(string)
+	if !ok {
 		g.t.Fatalf("no receipt: %v", got)
 	}
-	g.w.secretToken(got.Receipt)
-	return got.Receipt
+	g.w.secretToken(receipt)
+	return receipt
 }
 
 const receiptType = "application/verification-receipt+jwt"
@@ -115,6 +111,11 @@ func TestReceiptTravels(t *testing.T) {
 		t.Errorf("of a gateway that is not on the list: %+v", got)
 	}
 	want(t, b.submit(good), "INVALID", "RECEIPT_ISSUER_NOT_RECOGNISED")
+	byJSON, err := a.post("/v1/receipts/verify", "application/json", `{"receipt":"`+good+`"}`)
+	w.ok(err)
+	if byJSON.Status != 200 || byJSON.Code != "OK" {
+		t.Errorf("by JSON: %v", byJSON)
+	}
 	w.admit(a)
 	eventually(t, 10*time.Second, "the other gateway takes the receipt", func() bool { return b.checkReceipt(good).Valid })
 	got := b.submit(good)

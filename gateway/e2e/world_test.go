@@ -223,7 +223,7 @@ func (w *world) yaml(dir string, s setup) string {
 	}
 	b.WriteString("relying_parties:\n")
 	for id, rights := range map[string]string{
-		"all": "scopes: [verify, batch, licence, provinces], rate: 1000000", "verdict-only": "scopes: [verify], rate: 1000000", "slow": "scopes: [verify], rate: 0.01, burst: 1",
+		"all": "scopes: [verify, batch, licence, provinces], rate: 1000000, lane: hall", "verdict-only": "scopes: [verify], rate: 1000000", "slow": "scopes: [verify], rate: 0.01, burst: 1",
 	} {
 		digest := sha256.Sum256([]byte(w.caps[id]))
 		fmt.Fprintf(&b, "  - { id: %s, key_sha256: %q, %s }\n", id, hex.EncodeToString(digest[:]), rights)
