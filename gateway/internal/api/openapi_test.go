@@ -74,12 +74,17 @@ func TestEveryPageIsDescribed(t *testing.T) {
 	}
 }
 
-func TestEveryCodeHasAnExample(t *testing.T) {
+func codesOf(t *testing.T, r *rig) []api.CodeInfo {
+	t.Helper()
 	var table struct{ Codes []api.CodeInfo }
-	w := newRig(t).do(request("GET", "/v1/codes", ""))
+	w := r.do(request("GET", "/v1/codes", ""))
 	if err := json.Unmarshal(w.Body.Bytes(), &table); err != nil || len(table.Codes) < 60 {
 		t.Fatalf("%d codes, %v", len(table.Codes), err)
 	}
+	return table.Codes
+}
+
+func TestEveryCodeHasAnExample(t *testing.T) {
 	var doc struct {
 		Components struct {
 			Examples map[string]struct {
@@ -93,7 +98,7 @@ func TestEveryCodeHasAnExample(t *testing.T) {
 	if err := json.Unmarshal(api.Document(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, info := range table.Codes {
+	for _, info := range codesOf(t, newRig(t)) {
 		e, ok := doc.Components.Examples[info.Kind+"."+info.Code]
 		v := e.Value
 		switch {

@@ -76,7 +76,7 @@ func (c *Checker) Check(e *Exchange) error {
 	case !op.there():
 		// Any operation of the path says how another method is refused.
 		for _, other := range path.names() {
-			responses = path.at(other, "responses")
+			responses, method = path.at(other, "responses"), other
 		}
 		if e.Status != http.StatusMethodNotAllowed {
 			return fmt.Errorf("%s %s is not described, and answered by %d", e.Method, e.Path, e.Status)
