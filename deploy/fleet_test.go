@@ -76,10 +76,21 @@ func (r *record) String() string {
 
 const startTime = 30 * time.Second // a start on a machine that does much else
 
-// newFleet starts some gateways and, unless Caddy is missing, the edge.
+// newFleet starts some gateways and the edge before them.
 func newFleet(t testing.TB, gateways int) *fleet {
 	t.Helper()
 	caddy := needs(t, "caddy")
+	f := newGateways(t, gateways)
+	f.startEdge(caddy)
+	return f
+}
+
+// newGateways starts gateways with nothing before them.
+func newGateways(t testing.TB, gateways int) *fleet {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs the built gateway: run without -short")
+	}
 	f := &fleet{t: t, dir: t.TempDir(), key: rand.Text()}
 	var err error
 	f.box, err = sandbox.Start(t.Context(), sandbox.Options{})
@@ -92,14 +103,12 @@ func newFleet(t testing.TB, gateways int) *fleet {
 	f.ok(os.WriteFile(filepath.Join(f.dir, "root.jwk"), root, 0o600))
 	f.ok(os.WriteFile(filepath.Join(f.dir, "sandbox-ca.pem"), f.box.CAPEM(), 0o600))
 	server := f.servers.issue("gateway")
-	var addresses []string
 	for n := range gateways {
 		g := &gateway{fleet: f, listen: freeAddress(t), admin: freeAddress(t), config: filepath.Join(f.dir, fmt.Sprintf("gateway-%d.yaml", n))}
 		f.ok(os.WriteFile(g.config, []byte(f.yaml(g, server)), 0o600))
 		g.start()
-		f.gateways, addresses = append(f.gateways, g), append(addresses, "https://"+g.listen)
+		f.gateways = append(f.gateways, g)
 	}
-	f.startEdge(caddy, f.servers.issue("site"), addresses)
 	return f
 }
 
@@ -169,8 +178,13 @@ func (g *gateway) restart() {
 }
 
 // startEdge runs Caddy on the Caddyfile as it is shipped.
-func (f *fleet) startEdge(caddy string, site identity, gateways []string) {
+func (f *fleet) startEdge(caddy string) {
 	f.t.Helper()
+	site := f.servers.issue("site")
+	var gateways []string
+	for _, g := range f.gateways {
+		gateways = append(gateways, "https://"+g.listen)
+	}
 	address := "localhost:" + port(freeAddress(f.t))
 	f.url = "https://" + address
 	cmd := exec.Command(caddy, "run", "--config", "../Caddyfile")

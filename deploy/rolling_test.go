@@ -17,7 +17,7 @@ type load struct {
 	mu     sync.Mutex
 	sent   int
 	failed []failure
-	lost   int // failed, and failed again when asked again after patience
+	lost   int           // failed, and failed again when asked again after patience
 	slow   time.Duration // the longest answer
 }
 
