@@ -106,7 +106,7 @@ func (c *client) all(ctx context.Context, addr string, credentials []string) err
 	})
 }
 
-// together runs the same thing several times at once.
+// together runs the same thing several times at once, and returns one error.
 func together(n int, do func(worker int) error) error {
 	errs := make([]error, n)
 	var group sync.WaitGroup
@@ -114,5 +114,10 @@ func together(n int, do func(worker int) error) error {
 		group.Go(func() { errs[i] = do(i) })
 	}
 	group.Wait()
-	return errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -69,7 +69,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 4, "rounds of each contestant")
 	flag.DurationVar(&o.duration, "duration", 2*time.Second, "length of a round")
-	flag.IntVar(&o.corpus, "corpus", 40_000, "different credentials of a corpus; a round must not use up more")
+	flag.IntVar(&o.corpus, "corpus", 30_000, "different credentials of a corpus; a round must not use up more")
 	flag.StringVar(&o.gateway, "gateway", "", "binary of the gateway; built if empty")
 	flag.Usage = usage
 	flag.Parse()

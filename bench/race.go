@@ -37,9 +37,7 @@ func (b *bench) race(ctx context.Context, a, floor *contestant, bound float64) (
 		}
 		for _, c := range turns {
 			r, err := b.turn(ctx, c)
-			// A machine that gives the core to somebody else for a while makes a
-			// gateway refuse work.
-			for ; errors.Is(err, errRefused) && again < b.rounds; again++ {
+			for ; errors.Is(err, errDisturbed) && again < b.rounds; again++ {
 				r, err = b.turn(ctx, c)
 			}
 			if err != nil {
@@ -81,7 +79,7 @@ func (b *bench) race(ctx context.Context, a, floor *contestant, bound float64) (
 	}
 	t.note("bound: ratio of throughput at least %.2f: %s (rounds: %s)", bound, word, strings.Join(each, " "))
 	if again > 0 {
-		t.note("%d rounds were played again: the gateway, short of its core, refused some work by 503", again)
+		t.note("%d rounds were disturbed and played again", again)
 	}
 	return t, nil
 }

@@ -88,7 +88,7 @@ func found(layer string, atLeast float64) func(figures, int64) error {
 	return func(grown figures, n int64) error {
 		there := grown.sum("tongyan_cache_lookups_total", `kind="finding"`, `layer="`+layer+`"`)
 		if float64(there) < atLeast*float64(n) {
-			return fmt.Errorf("%d of %d findings came from %s: is the corpus too small for a round? (-corpus)", there, n, layer)
+			return fmt.Errorf("%w: %d of %d findings came from %s: is the corpus too small? (-corpus)", errDisturbed, there, n, layer)
 		}
 		return nil
 	}

@@ -20,8 +20,9 @@ var postLua []byte
 // keep a core busy, too few for a gateway on one core to refuse any.
 const connections = 16
 
-// errRefused: not all requests were answered by 2xx.
-var errRefused = errors.New("answers beside 2xx")
+// errDisturbed is a round that the machine disturbed: with its core gone for a
+// while, a gateway refuses work by 503, and goes on without Redis.
+var errDisturbed = errors.New("disturbed round")
 
 // A load is what wrk is to send: the credentials of a file, one a line.
 type load struct {
@@ -68,7 +69,7 @@ func drive(ctx context.Context, addr string, l *load, d time.Duration) (*tally, 
 	case t.Requests == 0 || t.Broken > 0:
 		return t, fmt.Errorf("%d requests, of which %d broken", t.Requests, t.Broken)
 	case t.Refused > 0:
-		return t, fmt.Errorf("%w: %d of %d", errRefused, t.Refused, t.Requests)
+		return t, fmt.Errorf("%w: %d of %d answers beside 2xx", errDisturbed, t.Refused, t.Requests)
 	}
 	return t, nil
 }
