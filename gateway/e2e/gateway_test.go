@@ -69,7 +69,7 @@ func (w *world) gateway(s setup) *gateway {
 	return g
 }
 
-// again starts a gateway that has ended, with the state that it left.
+// start starts it, also once more after its end: with the state that it left.
 func (g *gateway) start() {
 	g.t.Helper()
 	if !g.begin() {
