@@ -5,10 +5,13 @@ package redistest
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,11 +25,14 @@ import (
 type Server struct {
 	Addr string // host:port, the same after a restart
 
-	t    testing.TB
-	args []string
-	dir  string
-	cmd  *exec.Cmd
-	gone chan struct{} // closed when cmd has ended
+	t        testing.TB
+	args     []string
+	config   string      // of a sentinel, which keeps its state in a file
+	password string      // asked of everybody
+	tls      *tls.Config // of clients; nil: plain TCP
+	dir      string
+	cmd      *exec.Cmd
+	gone     chan struct{} // closed when cmd has ended
 }
 
 // startTime bounds how long a server may take to answer.
@@ -36,23 +42,30 @@ const startTime = 10 * time.Second
 // A test that needs Redis fails where there is none; with -short it is skipped.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	s := &Server{t: t, args: args}
+	s.start()
+	return s
+}
+
+// start runs a new server on a port that is free.
+func (s *Server) start() {
+	s.t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if testing.Short() {
-			t.Skip("redis-server is not installed")
+			s.t.Skip("redis-server is not installed")
 		}
-		t.Fatal("redis-server is not installed: apt-get install redis-server, or test with -short")
+		s.t.Fatal("redis-server is not installed: apt-get install redis-server, or test with -short")
 	}
-	s := &Server{t: t, args: args, dir: t.TempDir()}
-	t.Cleanup(s.Kill)
+	s.dir = s.t.TempDir()
+	s.t.Cleanup(s.Kill)
 	// Between finding a free port and using it somebody else may take it.
 	for range 5 {
-		s.Addr = freeAddr(t)
+		s.Addr = freeAddr(s.t)
 		if s.run() {
-			return s
+			return
 		}
 	}
-	t.Fatal("redis-server does not start")
-	return nil
+	s.t.Fatal("redis-server does not start")
 }
 
 // StartCluster starts a Redis Cluster of one server, which holds every slot.
@@ -93,8 +106,7 @@ func freeAddr(t testing.TB) string {
 // run starts the server and reports whether it answers.
 func (s *Server) run() bool {
 	_, port, _ := net.SplitHostPort(s.Addr)
-	args := append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no"}, s.args...)
-	s.cmd = exec.Command("redis-server", args...)
+	s.cmd = exec.Command("redis-server", s.arguments(port)...)
 	s.gone = make(chan struct{})
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -116,6 +128,27 @@ func (s *Server) run() bool {
 	return false
 }
 
+// arguments are those of a server, or of a sentinel with its file written anew.
+func (s *Server) arguments(port string) []string {
+	if s.config != "" {
+		file := filepath.Join(s.dir, "sentinel.conf")
+		text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\n%s", port, s.dir, s.config)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+		return []string{file, "--sentinel"}
+	}
+	name := "--port"
+	if s.tls != nil {
+		name = "--tls-port"
+	}
+	args := []string{name, port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no"}
+	if s.password != "" {
+		args = append(args, "--requirepass", s.password, "--masterauth", s.password)
+	}
+	return append(args, s.args...)
+}
+
 // answers reports whether it is our server that answers on the port.
 func (s *Server) answers() bool {
 	c, err := net.DialTimeout("tcp", s.Addr, time.Second)
@@ -124,7 +157,16 @@ func (s *Server) answers() bool {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(time.Second))
-	if _, err := c.Write([]byte("INFO server\r\n")); err != nil {
+	if s.tls != nil {
+		config := s.tls.Clone()
+		config.ServerName = "127.0.0.1"
+		c = tls.Client(c, config)
+	}
+	commands := "INFO server\r\n"
+	if s.password != "" {
+		commands = "AUTH " + s.password + "\r\n" + commands
+	}
+	if _, err := io.WriteString(c, commands); err != nil {
 		return false
 	}
 	lines := bufio.NewScanner(c)
@@ -141,7 +183,8 @@ func (s *Server) answers() bool {
 
 // Client returns a client for looking into the server and meddling with it.
 func (s *Server) Client() *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: s.Addr, Protocol: 2, DisableIdentity: true, DialTimeout: startTime, ReadTimeout: startTime})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr, Password: s.password, TLSConfig: s.tls, Protocol: 2, DisableIdentity: true,
+		DialTimeout: startTime, ReadTimeout: startTime})
 	s.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
