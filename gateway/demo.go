@@ -68,7 +68,7 @@ func demo(ctx context.Context, cmd *cobra.Command, listen, dir string) error {
 	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
 	var failed error
-	err = serve(ctx, cfg, log, func(s *server) {
+	err = serve(ctx, cfg, log, sandboxMode, func(s *server) {
 		if failed = os.WriteFile(filepath.Join(dir, "ca.pem"), s.front.RootPEM(), 0o644); failed == nil {
 			fmt.Fprintf(cmd.OutOrStdout(), demoText, s.public.Addr(), s.private.Addr(), dir, s.public.Addr())
 		}
@@ -81,6 +81,7 @@ Every line of %[3]s/samples/expected.csv says what its file must give. Try one i
 
   curl -s --cacert %[3]s/ca.pem -H "Authorization: Bearer $(cat %[3]s/api-key)" -H 'Content-Type: application/jwt' --data-binary @%[3]s/samples/valid-310000-company.jwt https://%[4]s/v1/verify
 
+The credential demo:CODE gets the answer with that code (demo:EXPIRED, demo:RATE_LIMITED, demo:SLOW, …); https://%[4]s/docs lists them.
 End with Ctrl-C.
 `
 

@@ -65,7 +65,7 @@ func (g *generation) close() {
 func (s *server) handlerOf(g *generation) http.Handler {
 	p, cfg := s.parts, g.config
 	specs, anonymous, edge := specsOf(cfg)
-	return forEdge(edge, s.admin, api.New(api.Options{
+	return forEdge(edge, s.admin, s.newAPI(api.Options{
 		Verifier: g.service, Parties: parties.New(specs, anonymous, edge), Provinces: p.provinces, Receipts: p.statements,
 		Gate: s.gate, Quota: s.quotas, Once: p.facts, Audit: s.record, Policy: policyName(cfg),
 		Ceiling: ceilingOf(cfg), Formats: mediaTypes(), MaxBody: cfg.Limits.MaxBody, MaxInFlight: int64(cfg.Limits.MaxInFlight),

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tongyan/gateway/internal/api/apitest"
 )
 
 // The scripts in testdata/script drive the built command as its users do.
@@ -144,7 +146,11 @@ func demoClient(ts *testscript.TestScript, dir string) (*http.Client, string) {
 	if !pool.AppendCertsFromPEM(ca) {
 		ts.Fatalf("ca.pem holds no certificate")
 	}
-	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	document, err := apitest.New()
+	ts.Check(err)
+	// Whatever the gateway answers must be what /openapi.json says.
+	transport := document.Transport(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}, func(err error) { ts.Fatalf("%v", err) })
+	client := &http.Client{Timeout: 15 * time.Second, Transport: transport}
 	ts.Defer(client.CloseIdleConnections)
 	return client, string(key)
 }

@@ -78,6 +78,9 @@ type Options struct {
 	Once      Once        // nil: idempotency keys are not looked at
 	Audit     Audit       // nil: verdicts are not recorded
 	Policy    string      // names the policy in force, for the record
+	// Before, where there is one, has the first word on every request for a
+	// verdict: its error, a *Problem, stands in place of one.
+	Before func(ctx context.Context, req *verifiers.Request) error
 	// Ceiling is the configured freshness: the default, and the most that a
 	// caller gets.
 	Ceiling     verifiers.Bounds

@@ -67,6 +67,11 @@ func crowded(err error) error {
 // judge has a credential verified and writes the answer to out. The verdict is
 // recorded before anybody learns of it.
 func (a *API) judge(ctx context.Context, c *call, q *ask, id string, out *[]byte) (*verifiers.Response, error) {
+	if a.Before != nil {
+		if err := a.Before(ctx, &q.Request); err != nil {
+			return nil, err
+		}
+	}
 	if a.Quota != nil {
 		if wait, ok := a.Quota.Take(c.party.ID, c.party.MonthlyQuota); !ok {
 			return nil, problem(RateLimited, "the monthly quota is used up").after(wait)
