@@ -145,13 +145,22 @@ func TestNoGatewayLeft(t *testing.T) {
 	}
 }
 
-// A stranger who breaks off uploads is no reason to think ill of a gateway.
+// A stranger who breaks off uploads, or sends what is no body, is no reason to
+// think ill of a gateway.
 func TestBrokenUploadsCostNoGateway(t *testing.T) {
 	f := newFleet(t, 2)
-	for range 20 {
-		conn, err := tls.Dial("tcp", strings.TrimPrefix(f.url, "https://"), &tls.Config{RootCAs: f.client(nil).Transport.(*http.Transport).TLSClientConfig.RootCAs})
+	host := strings.TrimPrefix(f.url, "https://")
+	for n := range 40 {
+		conn, err := tls.Dial("tcp", host, &tls.Config{RootCAs: f.client(nil).Transport.(*http.Transport).TLSClientConfig.RootCAs})
 		f.ok(err)
-		fmt.Fprintf(conn, "POST /v1/verify HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/jwt\r\nContent-Length: 60000\r\n\r\neyJ", strings.TrimPrefix(f.url, "https://"), f.key)
+		fmt.Fprintf(conn, "POST /v1/verify HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/jwt\r\n", host, f.key)
+		if n%2 == 0 {
+			fmt.Fprint(conn, "Content-Length: 60000\r\n\r\neyJ")
+		} else {
+			fmt.Fprint(conn, "Transfer-Encoding: chunked\r\n\r\nno chunk\r\n")
+			conn.SetReadDeadline(time.Now().Add(startTime))
+			io.ReadAll(conn) // until the edge has done with it
+		}
 		conn.Close()
 	}
 	client, token := f.client(nil), f.licence(1)
@@ -228,5 +237,22 @@ func TestBatchThroughTheEdge(t *testing.T) {
 		if n == 0 {
 			close(first)
 		}
+	}
+}
+
+// Over HTTP/1.1 Caddy would lose a part of the batch: it is refused, whole.
+func TestBatchOverHTTP1(t *testing.T) {
+	f := newFleet(t, 1)
+	request, err := http.NewRequest("POST", f.url+"/v1/verify/batch", strings.NewReader("{}\n"))
+	f.ok(err)
+	request.Header.Set("Content-Type", "application/x-ndjson")
+	request.Header.Set("Authorization", "Bearer "+f.key)
+	client := f.client(nil)
+	client.Transport.(*http.Transport).ForceAttemptHTTP2 = false
+	answer, err := client.Do(request)
+	f.ok(err)
+	answer.Body.Close()
+	if answer.StatusCode != 505 || answer.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%s %v", answer.Status, answer.Header)
 	}
 }
