@@ -33,7 +33,7 @@ var floors = [][]string{
 		"gateway/internal/api", "gateway/internal/admin",
 		"loadtest/internal/honest", "loadtest/internal/metricscrape", "loadtest/internal/rig", "loadtest/internal/stats", "loadtest/internal/workload",
 	},
-	{"loadtest/internal/engine", "loadtest/internal/report", "loadtest/internal/tty"},
+	{"gateway/internal/api/apitest", "loadtest/internal/engine", "loadtest/internal/report", "loadtest/internal/tty"},
 	{"loadtest/internal/drive", "loadtest/internal/search"},
 	{"gateway", "loadtest", "bench"},
 }

@@ -99,6 +99,9 @@ func (g *gateway) post(path, media, body string, headers ...string) (a answer, e
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return a, fmt.Errorf("%d: %.200q: %w", res.StatusCode, raw, err)
 	}
+	if err := asDescribed(req, body, res, raw); err != nil {
+		return a, err
+	}
 	return a, discreetHeader(res.Header)
 }
 
