@@ -120,3 +120,12 @@ func (c *Cache) OpenNews(message string) (verifiers.StandingKey, error) {
 	key, _, err := readNews(plain)
 	return key, err
 }
+
+// HastyVault is a vault whose locks live short when they are not renewed.
+func (c *Cache) HastyVault(life time.Duration) *Vault { return &Vault{cache: c, life: life} }
+
+// VaultNames are the hash of all secrets, the field of one, and a lock's name.
+func (c *Cache) VaultNames(name string) (hash, field, lock string) {
+	hash, field = c.shared.vaultNames(name)
+	return hash, field, c.shared.seal.name(KindLock, []byte(name))
+}

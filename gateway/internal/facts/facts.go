@@ -86,6 +86,8 @@ const (
 	KindAnswer       Kind = "answer"
 	KindTally        Kind = "tally"
 	KindNews         Kind = "news"
+	KindSecret       Kind = "secret"
+	KindLock         Kind = "lock"
 )
 
 // An Observer is told what happens, for metrics. Every member may be nil; they
