@@ -18,8 +18,8 @@ const obtainTimeout = 2 * time.Minute
 
 // ACMEOptions say which CA is asked, and how it finds us. Its terms of service
 // count as accepted. Both challenges are offered: HTTP-01 opens its port only
-// while one is pending; TLS-ALPN-01 is answered by the gateway's own listener
-// where that has the port, else likewise.
+// while one is pending, unless Options.Shared is set; TLS-ALPN-01 is answered by
+// the gateway's own listener where that has the port, else while one is pending.
 type ACMEOptions struct {
 	Directory   string         // URL of the CA's directory, https; required
 	CAs         *x509.CertPool // who may vouch for the directory's server; nil means the system's
@@ -37,7 +37,7 @@ func (f *Front) startACME(ctx context.Context) error {
 	if len(f.options.Names) == 0 {
 		return errors.New("tls mode acme needs at least one name to have certified")
 	}
-	f.magic.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(f.magic, certmagic.ACMEIssuer{
+	issuer := certmagic.NewACMEIssuer(f.magic, certmagic.ACMEIssuer{
 		CA:                o.Directory,
 		TrustedRoots:      o.CAs,
 		Email:             o.Email,
@@ -48,6 +48,10 @@ func (f *Front) startACME(ctx context.Context) error {
 		CertObtainTimeout: obtainTimeout,
 		HTTPProxy:         func(*http.Request) (*url.URL, error) { return nil, nil }, // not from the environment
 		Logger:            zapTo(f.log),
-	})}
+	})
+	f.magic.Issuers = []certmagic.Issuer{issuer}
+	if f.options.Shared != nil {
+		f.serveChallenges(issuer)
+	}
 	return f.manage(ctx, f.options.Names)
 }

@@ -47,6 +47,12 @@ type Options struct {
 	Names    []string    // DNS names and IP addresses: ACME exactly these, Internal these besides localhost, 127.0.0.1 and ::1
 	ACME     ACMEOptions // ACME only
 
+	// Shared keeps certificates, accounts, challenges and locks for several
+	// gateways: ACME only. nil keeps them in StateDir, for one. With it, HTTP-01
+	// is answered all the time, also for the others, and StateDir has copies of
+	// the certificates.
+	Shared Store
+
 	// RenewEvery is how often Internal and ACME look whether a certificate is
 	// in the last third of its life and must be renewed; default 10 min.
 	RenewEvery time.Duration
@@ -79,7 +85,7 @@ type Front struct {
 	disk files // mode Files
 
 	stop func() // ends the watcher; Close waits for it in watching
-	// watching counts the watcher of mode Files.
+	// watching counts the watcher of mode Files, or the server of challenges.
 	watching sync.WaitGroup
 	closed   sync.Once
 }
@@ -97,6 +103,11 @@ func New(ctx context.Context, o Options) (*Front, error) {
 		return nil, fmt.Errorf("tls mode %q needs state_dir, to keep its keys in", o.Mode)
 	}
 	f := &Front{options: o, log: o.Logger, stop: func() {}}
+	disk := &certmagic.FileStorage{Path: filepath.Join(o.StateDir, "tls")}
+	var storage certmagic.Storage = disk
+	if o.Mode == ACME && o.Shared != nil {
+		storage = newSharedStorage(o.Shared, disk, o.Logger)
+	}
 	f.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return f.magic, nil },
 		RenewCheckInterval: o.RenewEvery,
@@ -104,7 +115,7 @@ func New(ctx context.Context, o Options) (*Front, error) {
 	})
 	f.magic = certmagic.New(f.cache, certmagic.Config{
 		Issuers:        []certmagic.Issuer{}, // none by accident: nil would mean a public CA
-		Storage:        &certmagic.FileStorage{Path: filepath.Join(o.StateDir, "tls")},
+		Storage:        storage,
 		CertSelection:  anyCertificate{},
 		OCSP:           certmagic.OCSPConfig{DisableStapling: true}, // nothing is fetched because a certificate names it
 		DisableARI:     o.Mode != ACME,
