@@ -245,6 +245,9 @@ func frontOptions(p *parts) front.Options {
 	}
 	if a := t.ACME; a != nil {
 		o.ACME = front.ACMEOptions{Directory: a.Directory.String(), CAs: a.CAs, Email: a.Email, HTTPPort: a.HTTPPort, TLSALPNPort: a.TLSALPNPort}
+		if vault := p.facts.Vault(); a.Storage == config.StorageRedis && vault != nil {
+			o.Shared = vault
+		}
 	}
 	return o
 }
