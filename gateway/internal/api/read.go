@@ -26,11 +26,12 @@ type ask struct {
 // were not asked about.
 type expectation struct{ uniscid, entname, lerep *string }
 
+const tooLong = "the body is longer than limits.max_body"
+
 // body reads the whole request body into a buffer that give returns.
 func (a *API) body(c *call) (buf *[]byte, err error) {
-	tooLarge := problem(TooLarge, "the body is longer than limits.max_body")
 	if c.r.ContentLength > a.MaxBody {
-		return nil, tooLarge
+		return nil, problem(TooLarge, tooLong)
 	}
 	if enc := c.r.Header["Content-Encoding"]; len(enc) > 0 {
 		return nil, problem(UnsupportedMediaType, "send the body without Content-Encoding")
@@ -46,7 +47,7 @@ func (a *API) body(c *call) (buf *[]byte, err error) {
 		switch {
 		case int64(len(*buf)) > a.MaxBody:
 			give(buf)
-			return nil, tooLarge
+			return nil, problem(TooLarge, tooLong)
 		case err == io.EOF && len(*buf) == 0:
 			give(buf)
 			return nil, problem(BadRequest, "the body is empty; it should be a credential, or JSON with the member credential")
