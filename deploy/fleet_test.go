@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -85,8 +86,9 @@ func newFleet(t testing.TB, gateways int) *fleet {
 	return f
 }
 
-// newGateways starts gateways with nothing before them.
-func newGateways(t testing.TB, gateways int) *fleet {
+// newGateways starts gateways with nothing before them; more are further lines
+// of their configuration.
+func newGateways(t testing.TB, gateways int, more ...string) *fleet {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs the built gateway: run without -short")
@@ -102,10 +104,13 @@ func newGateways(t testing.TB, gateways int) *fleet {
 	f.ok(err)
 	f.ok(os.WriteFile(filepath.Join(f.dir, "root.jwk"), root, 0o600))
 	f.ok(os.WriteFile(filepath.Join(f.dir, "sandbox-ca.pem"), f.box.CAPEM(), 0o600))
+	seal := make([]byte, 32)
+	rand.Read(seal)
+	f.ok(os.WriteFile(filepath.Join(f.dir, "seal.key"), []byte(base64.StdEncoding.EncodeToString(seal)), 0o600))
 	server := f.servers.issue("gateway")
 	for n := range gateways {
 		g := &gateway{fleet: f, listen: freeAddress(t), admin: freeAddress(t), config: filepath.Join(f.dir, fmt.Sprintf("gateway-%d.yaml", n))}
-		f.ok(os.WriteFile(g.config, []byte(f.yaml(g, server)), 0o600))
+		f.ok(os.WriteFile(g.config, []byte(f.yaml(g, server)+strings.Join(more, "\n")), 0o600))
 		g.start()
 		f.gateways = append(f.gateways, g)
 	}
