@@ -98,6 +98,7 @@ type Options struct {
 	Wait time.Duration
 
 	queue func(busy bool) time.Duration // for tests; nil: yield
+	unit  time.Duration                 // for tests: what a unit takes; 0: see cost.go
 }
 
 // A Gate lets work in. It is safe for concurrent use. Counts may exceed their
@@ -157,10 +158,17 @@ func New(o Options) *Gate {
 	if o.queue == nil {
 		o.queue = yield
 	}
-	g := &Gate{Options: o, born: time.Now(), floor: float64(floorUnits * o.Cores)}
+	if o.unit <= 0 {
+		o.unit = unit
+	}
+	g := &Gate{Options: o, born: time.Now()}
+	// As many as wait as long as wanted, if each takes a unit's time. Where the
+	// wait is too long even with half of them, it is others who keep the cores
+	// (refusals, other programs), and to let in fewer would not shorten it.
+	fit := float64(o.Cores) * float64(o.Wait) / float64(o.unit)
+	g.floor = max(float64(floorUnits*o.Cores), fit/2)
 	g.ceiling = max(g.floor, float64(o.Places))
-	// As many as wait as long as wanted, if each takes a unit's time.
-	g.usual = min(max(4*g.floor, float64(o.Cores)*float64(o.Wait)/float64(unit)), g.ceiling)
+	g.usual = min(max(4*float64(floorUnits*o.Cores), fit), g.ceiling)
 	g.setLimit(g.usual)
 	for l := range lanes {
 		g.lanes[l].places = max(1, int64(placeShares[l]*float64(o.Places)))

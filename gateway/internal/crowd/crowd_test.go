@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // still makes a gate of one core whose queue is always empty: the limit is 40
 // units, of which banks fill 20 and batches 12.
 func still(places int) *crowd.Gate {
-	return crowd.NewQueueing(crowd.Options{Cores: 1, Places: places}, func(bool) time.Duration { return 0 })
+	return crowd.NewQueueing(crowd.Options{Cores: 1, Places: places}, 0, func(bool) time.Duration { return 0 })
 }
 
 // fill enters until refused.
@@ -226,7 +226,7 @@ func TestBreath(t *testing.T) {
 // The limit follows the wait, within its bounds.
 func TestLimit(t *testing.T) {
 	wait := time.Duration(0)
-	g := crowd.NewQueueing(crowd.Options{Cores: 1, Places: 100, Wait: time.Millisecond}, func(bool) time.Duration { return wait })
+	g := crowd.NewQueueing(crowd.Options{Cores: 1, Places: 100, Wait: time.Millisecond}, 0, func(bool) time.Duration { return wait })
 	turn := func(w time.Duration, crowded bool) int64 {
 		wait = w
 		ticket, err := g.Enter(crowd.Hall, 1)
@@ -257,6 +257,25 @@ func TestLimit(t *testing.T) {
 		if got := turn(step.wait, step.crowded); got != step.want {
 			t.Errorf("step %d, %+v: the limit is %d", i, step, got)
 		}
+	}
+}
+
+// However long the wait is, as many may enter as do not cause half of it.
+func TestLimitIsNotToBlame(t *testing.T) {
+	g := crowd.NewQueueing(crowd.Options{Cores: 1, Wait: 10 * time.Millisecond}, 100*time.Microsecond, func(bool) time.Duration { return time.Second })
+	if limit := g.State().Limit; limit != 100 {
+		t.Errorf("the limit is %d at the start", limit)
+	}
+	for range 10 {
+		ticket, err := g.Enter(crowd.Hall, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticket.Leave()
+		g.Tick()
+	}
+	if limit := g.State().Limit; limit != 50 {
+		t.Errorf("the limit is %d while others keep the core", limit)
 	}
 }
 

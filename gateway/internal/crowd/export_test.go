@@ -2,9 +2,10 @@ package crowd
 
 import "time"
 
-// NewQueueing is New with another queue for the cores.
-func NewQueueing(o Options, queue func(busy bool) time.Duration) *Gate {
-	o.queue = queue
+// NewQueueing is New with another queue for the cores, where a unit takes another
+// time; 0 is the real one.
+func NewQueueing(o Options, unit time.Duration, queue func(busy bool) time.Duration) *Gate {
+	o.queue, o.unit = queue, unit
 	return New(o)
 }
 

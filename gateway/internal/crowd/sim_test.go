@@ -42,7 +42,7 @@ const (
 
 func newWorld() *world {
 	w := &world{cores: make(chan struct{}, simCores), rnd: rand.New(rand.NewPCG(3, 5)), since: time.Now()}
-	w.gate = crowd.NewQueueing(crowd.Options{Cores: simCores, Wait: 8 * simUnit}, func(bool) time.Duration {
+	w.gate = crowd.NewQueueing(crowd.Options{Cores: simCores, Wait: 8 * simUnit}, simUnit, func(bool) time.Duration {
 		start := time.Now()
 		w.cores <- struct{}{}
 		return time.Since(start)
