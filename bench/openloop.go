@@ -25,6 +25,7 @@ type stream struct {
 	requests  [][]byte
 	rate      float64 // a second; 0: a closed loop, each connection asks again at once
 	conns     int
+	obeys     bool   // who is refused waits as long as told, and asks again; else comes when it wants to
 	want      string // stands in the body of every good answer
 
 	window time.Duration // of outcome.windows; 0: one for all
@@ -112,12 +113,13 @@ func (s *stream) run(ctx context.Context, d time.Duration) (*outcome, error) {
 
 func (s *stream) one(ctx context.Context, conn io.ReadWriter, i int, began time.Time, d time.Duration, o *outcome) error {
 	in := bufio.NewReaderSize(conn, 8<<10)
-	next := began
+	next, waited := began, false
 	for n := i; ctx.Err() == nil; n += s.conns {
-		if s.rate > 0 {
+		if s.rate > 0 && !waited {
 			next = next.Add(time.Duration(rand.ExpFloat64() * float64(s.conns) / s.rate * 1e9))
 			time.Sleep(time.Until(next))
 		}
+		waited = false
 		sent := time.Now()
 		if sent.Sub(began) >= d {
 			return nil
@@ -128,7 +130,7 @@ func (s *stream) one(ctx context.Context, conn io.ReadWriter, i int, began time.
 		if _, err := conn.Write(s.requests[n%len(s.requests)]); err != nil {
 			return err
 		}
-		status, told, good, err := s.read(in)
+		status, again, good, err := s.read(in)
 		if err != nil {
 			return err
 		}
@@ -144,25 +146,33 @@ func (s *stream) one(ctx context.Context, conn io.ReadWriter, i int, began time.
 			switch {
 			case status == 200 && good:
 				o.accepted = append(o.accepted, took)
-			case status == 503 && told:
+			case status == 503 && again > 0:
 				o.refused = append(o.refused, took)
 			default:
 				if o.unlike++; o.first == nil {
-					o.first = fmt.Errorf("status %d, Retry-After %v", status, told)
+					o.first = fmt.Errorf("status %d, Retry-After %v", status, again)
 				}
 			}
+		}
+		if s.obeys && status == 503 && again > 0 {
+			next = time.Now().Add(again)
+			if next.Sub(began) >= d {
+				return nil
+			}
+			time.Sleep(again)
+			waited = true
 		}
 	}
 	return ctx.Err()
 }
 
 // read reads an answer as our gateway writes it: with a Content-Length.
-func (s *stream) read(in *bufio.Reader) (status int, told, good bool, err error) {
+func (s *stream) read(in *bufio.Reader) (status int, again time.Duration, good bool, err error) {
 	length := -1
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			return 0, false, false, err
+			return 0, 0, false, err
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
@@ -170,27 +180,30 @@ func (s *stream) read(in *bufio.Reader) (status int, told, good bool, err error)
 		}
 		if status == 0 {
 			if len(line) < 12 {
-				return 0, false, false, errors.New("no HTTP")
+				return 0, 0, false, errors.New("no HTTP")
 			}
 			if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-				return 0, false, false, err
+				return 0, 0, false, err
 			}
 		}
 		if rest, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
 			length, _ = strconv.Atoi(string(rest))
 		}
-		told = told || bytes.HasPrefix(line, []byte("Retry-After: "))
+		if rest, ok := bytes.CutPrefix(line, []byte("Retry-After: ")); ok {
+			seconds, _ := strconv.Atoi(string(rest))
+			again = time.Duration(seconds) * time.Second
+		}
 	}
 	if length < 0 || length > in.Size() {
-		return status, told, false, fmt.Errorf("status %d with %d bytes", status, length)
+		return status, again, false, fmt.Errorf("status %d with %d bytes", status, length)
 	}
 	body, err := in.Peek(length)
 	if err != nil {
-		return status, told, false, err
+		return status, again, false, err
 	}
 	good = bytes.Contains(body, []byte(s.want))
 	_, err = in.Discard(length)
-	return status, told, good, err
+	return status, again, good, err
 }
 
 // pin keeps this program to one core until back is called.

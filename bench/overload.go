@@ -13,17 +13,22 @@ import (
 
 var dialer = &net.Dialer{Timeout: 10 * time.Second}
 
-// overload offers ten times what a gateway on one core can do: a bank asks and
-// asks, while halls ask for less than half of the capacity.
+// overload offers ten times what a gateway on one core can do, from a bank's
+// thousand users, who wait as long as they are told when they are refused, as
+// gateway/client does. Halls ask for less than half of the capacity meanwhile.
+func overload(ctx context.Context, b *bench) (*table, error) { return b.crowd(ctx, 1000, true) }
+
+// deaf is overload by a bank that pays no heed to Retry-After: all that it sends
+// must be received, decrypted, read and refused.
+func deaf(ctx context.Context, b *bench) (*table, error) { return b.crowd(ctx, 256, false) }
+
+// crowd offers ten times the capacity by so many connections.
 //
 // Every request is an ES384 check of its own: the signatures are forged, and
 // what is forged is not remembered. The dearest work is the one of which ten
 // times the capacity can be sent, and refused, by one core each.
-func overload(ctx context.Context, b *bench) (*table, error) {
-	const (
-		lasting = 60 * time.Second
-		conns   = 256
-	)
+func (b *bench) crowd(ctx context.Context, conns int, obey bool) (*table, error) {
+	lasting := 30 * b.duration
 	s, err := b.newSite(ctx)
 	if err != nil {
 		return nil, err
@@ -70,11 +75,11 @@ func overload(ctx context.Context, b *bench) (*table, error) {
 		var hallErr error
 		group.Go(func() {
 			st := streamOf(s.key, hallRate, hallConns)
-			st.window = window
+			st.window, st.obeys = window, obey
 			hall, hallErr = st.run(ctx, d)
 		})
 		st := streamOf("bank-key", bankRate, bankConns)
-		st.window = window
+		st.window, st.obeys = window, obey
 		bank, err = st.run(ctx, d)
 		group.Wait()
 		if err == nil {
@@ -144,7 +149,8 @@ func overload(ctx context.Context, b *bench) (*table, error) {
 	able := (before + after) / 2
 	t := bounds()
 	t.row("capacity (closed loop of 4), before and after", fmt.Sprintf("%.0f/s, %.0f/s", before, after), "", "")
-	t.row("offered, all lanes", fmt.Sprintf("%.0f/s, %.1f × capacity", float64(hall.sent()+bank.sent())/lasting.Seconds(), float64(hall.sent()+bank.sent())/lasting.Seconds()/able), "", "")
+	t.row("wanted, all lanes", fmt.Sprintf("%.1f × capacity", 10*before/able+share/able), "", "")
+	t.row("requests that came", fmt.Sprintf("%.0f/s", float64(hall.sent()+bank.sent())/lasting.Seconds()), "", "")
 	t.bound("goodput", fmt.Sprintf("%.0f/s, %.2f of capacity", goodput, goodput/able), "0.90", goodput >= 0.9*able)
 	t.row("p99 in normal times (0.8 of capacity; full)", cell(normal)+"; "+cell(full.accepted.at(0.99)), "", "")
 	t.bound("p99 of what is accepted, all", accepted.at(0.99), cell(2*normal), accepted.at(0.99) <= 2*normal)
