@@ -197,5 +197,5 @@ func (s *stage) fill(ctx context.Context, r *redis) error {
 			return err
 		}
 	}
-	return fmt.Errorf("Redis has %d of %d facts", have, want)
+	return fmt.Errorf("there are %d of %d facts in Redis", have, want)
 }

@@ -26,7 +26,6 @@ import (
 // scripted answers whatever the test asks for: a credential or a receipt is the
 // name of the code that it gets.
 type scripted struct {
-	noReceipts
 	mu   sync.Mutex
 	kept map[[sha256.Size]byte][]byte
 }

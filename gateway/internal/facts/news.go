@@ -74,7 +74,7 @@ func (s *shared) hearNews(channel, payload string) {
 
 // doubt marks what memory has of a licence if it is older than the news.
 func (c *Cache) doubt(key verifiers.StandingKey, asked time.Time) {
-	if asked.Sub(time.Now()) > clockError {
+	if time.Until(asked) > clockError {
 		return // nothing learned in the meantime could answer it
 	}
 	c.standings.ComputeIfPresent(key, func(old *keptStanding) (*keptStanding, otter.ComputeOp) {

@@ -82,7 +82,8 @@ func TestSameSeedSameWork(t *testing.T) {
 		}
 		return all
 	}
-	if names(1) != names(1) || names(1) == names(2) {
+	first := names(1)
+	if again := names(1); first != again || first == names(2) {
 		t.Error("the seed does not decide")
 	}
 }
