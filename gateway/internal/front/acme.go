@@ -3,6 +3,7 @@ package front
 // Mode ACME: certificates from a CA that speaks RFC 8555, by certmagic.
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -15,6 +16,10 @@ import (
 
 // obtainTimeout bounds the wait for one certificate.
 const obtainTimeout = 2 * time.Minute
+
+// nobody is the e-mail address of who gives none: certmagic trims it away, and
+// would ask for one on the terminal if there were nothing to trim.
+const nobody = " "
 
 // ACMEOptions say which CA is asked, and how it finds us. Its terms of service
 // count as accepted. Both challenges are offered: HTTP-01 opens its port only
@@ -40,7 +45,7 @@ func (f *Front) startACME(ctx context.Context) error {
 	issuer := certmagic.NewACMEIssuer(f.magic, certmagic.ACMEIssuer{
 		CA:                o.Directory,
 		TrustedRoots:      o.CAs,
-		Email:             o.Email,
+		Email:             cmp.Or(o.Email, nobody),
 		Profile:           o.Profile,
 		Agreed:            true,
 		AltHTTPPort:       o.HTTPPort,
