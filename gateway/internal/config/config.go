@@ -47,6 +47,7 @@ type Config struct {
 	Receipts *Receipts // receipts; nil: no receipts are signed
 	Audit    *Audit    // audit; nil: no audit file
 	Edge     *Edge     // edge; nil: no certificate header is believed
+	Canary   *Canary   // canary; nil: the gateway verifies nothing of its own
 
 	// Registries (registries) maps province codes, six digits, to registries,
 	// in the file's order. A province without one is REGISTRY_UNAVAILABLE.
@@ -85,6 +86,7 @@ func (d *decoder) config(root value) *Config {
 		Receipts:    readReceipts(o.get("receipts")),
 		Audit:       readAudit(o.get("audit")),
 		Edge:        readEdge(o.get("edge")),
+		Canary:      readCanary(o.get("canary")),
 	}
 	c.RelyingParties = readParties(o.get("relying_parties"), c.TLS.ClientCAs != nil || c.Edge != nil)
 	c.across(o)

@@ -81,7 +81,7 @@ func TestDefaults(t *testing.T) {
 		"tls":       strings.Join(c.TLS.Names, " ") == "localhost 127.0.0.1 ::1" && c.TLS.ACME == nil,
 		"trust":     c.Trust.SourceFile == filepath.Join(dir, "list.jwt") && c.Trust.SourceURL == nil && c.Trust.Threshold == 1 && c.Trust.Refresh == 5*time.Minute,
 		"keys":      c.Keys == config.Keys{Refresh: 15 * time.Minute, RefetchInterval: time.Minute, MaxStale: 24 * time.Hour},
-		"none":      c.Redis == nil && c.Receipts == nil && c.Audit == nil && c.Edge == nil && len(c.Registries) == 0,
+		"none":      c.Redis == nil && c.Receipts == nil && c.Audit == nil && c.Edge == nil && c.Canary == nil && len(c.Registries) == 0,
 		"registry":  c.Registry.NegativeTTL == time.Minute,
 		"freshness": c.Freshness == config.Freshness{MaxAge: 5 * time.Minute, StaleIfError: time.Hour},
 		"policy":    c.Policy.Status == config.StatusIfPresent && c.Policy.ClockSkew == time.Minute,
@@ -127,6 +127,7 @@ func TestEverything(t *testing.T) {
 		"hall":       len(c.RelyingParties[0].Keys) == 2 && c.RelyingParties[0].Burst == 3 && c.RelyingParties[0].MonthlyQuota == 100000,
 		"names":      c.RelyingParties[1].CertificateNames[0] == config.CertificateName{DNS: "api.bank.example"} && c.RelyingParties[2].CertificateNames[0] == config.CertificateName{URI: "spiffe://bank.example/b"},
 		"audit":      *c.Audit == config.Audit{File: filepath.Join(dir, "audit.jsonl"), MaxSize: 1 << 30, OnFull: config.FullContinue},
+		"canary":     c.Canary.Expect == config.OutcomeInvalid && string(c.Canary.Credential.Reveal()) == "canary-e77a-secret",
 		"edge":       c.Edge.Header == "X-Client-Cert" && c.Edge.Certificates[0][0] == 0xdd,
 		"signs":      c.Receipts.Keys[0].Signs && c.Receipts.Keys[1].Signs && !c.Receipts.Keys[2].Signs && !c.Receipts.Keys[3].Signs,
 		"sm2":        c.Receipts.Keys[1].Algorithm == keys.SM2 && c.Receipts.Keys[1].DistID == "gateway",
@@ -159,7 +160,7 @@ func notShown(t *testing.T, c *config.Config) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	for _, v := range []any{*c, c.TLS, *c.Redis, c.Registries, *c.Registries[0].Dialect, *c.Receipts} {
+	for _, v := range []any{*c, c.TLS, *c.Redis, c.Registries, *c.Registries[0].Dialect, *c.Receipts, *c.Canary} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 			fmt.Fprintf(&b, verb+"\n", v)
 		}
@@ -167,7 +168,7 @@ func notShown(t *testing.T, c *config.Config) {
 		slog.New(slog.NewTextHandler(&b, nil)).Info("config", "value", v)
 		slog.New(slog.NewJSONHandler(&b, nil)).Info("config", "value", v)
 	}
-	for _, secret := range []string{"p@ss", "zj-7f3a-secret", "redis-9c1e-secret", fmt.Sprintf("%x", "p@ss"),
+	for _, secret := range []string{"p@ss", "zj-7f3a-secret", "redis-9c1e-secret", "canary-e77a-secret", fmt.Sprintf("%x", "p@ss"),
 		fmt.Sprintf("%x", raw), fmt.Sprint(raw), "0, 1, 2, 3, 4", "0 1 2 3 4", "000102030405"} {
 		if strings.Contains(b.String(), secret) {
 			t.Errorf("printed: %q", secret)

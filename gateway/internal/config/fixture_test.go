@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -75,6 +76,9 @@ func folder(t testing.TB) string {
 	write("broken.key", []byte("AAECAwQFBgcICQoLDA0O\nDxAREhMUFRYXGBkaGxwdHh8="), 0o600)
 	write("list.jwt", []byte("e30.e30."), 0o644)
 	write("password", []byte("redis-9c1e-secret\n"), 0o600)
+	write("canary.jwt", []byte("canary-e77a-secret\n"), 0o600)
+	write("empty", []byte("\n"), 0o600)
+	write("long", bytes.Repeat([]byte("a"), 64<<10+1), 0o600)
 	write("lines", []byte("one\ntwo\n"), 0o600)
 	write("large", make([]byte, 1<<20+1), 0o600)
 	return dir

@@ -175,6 +175,12 @@ var mistakes = []struct{ name, old, new, path, message string }{
 	{"receipt key twice", "receipt-private.jwk", "[receipt-private.jwk, " + mark + "receipt.jwk]", "receipts.key_file[1]", "stands here already"},
 	{"audit folder", "audit.jsonl", mark + "gone/audit.jsonl", "audit.file", "is not a directory"},
 	{"audit on_full", "audit.jsonl }", "audit.jsonl, on_full: " + mark + "ignore }", "audit.on_full", "expected refuse, continue"},
+	{"canary without credential", "audit:", mark + "canary: { expect: VALID }\naudit:", "canary.credential_file", "is required"},
+	{"canary missing", "audit:", "canary: { credential_file: " + mark + "gone.jwt }\naudit:", "canary.credential_file", "no such file"},
+	{"canary of two lines", "audit:", "canary: { credential_file: " + mark + "lines }\naudit:", "canary.credential_file", "must hold one credential"},
+	{"canary of nothing", "audit:", "canary: { credential_file: " + mark + "empty }\naudit:", "canary.credential_file", "must hold one credential"},
+	{"canary too large", "audit:", "canary: { credential_file: " + mark + "long }\naudit:", "canary.credential_file", "at most 65536 bytes"},
+	{"canary that expects an outage", "audit:", "canary: { credential_file: canary.jwt, expect: " + mark + "INDETERMINATE }\naudit:", "canary.expect", "expected VALID, INVALID"},
 	{"edge without certificate", "audit:", mark + "edge: { header: X-C }\naudit:", "edge.certificate_sha256", "is required"},
 	{"edge header", "audit:", "edge: { certificate_sha256: " + hexC + ", header: " + mark + "authorization }\naudit:", "edge.header", "is no name for it"},
 }
