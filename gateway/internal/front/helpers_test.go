@@ -184,3 +184,26 @@ func serial(t *testing.T, address string, roots *x509.CertPool) int64 {
 	}
 	return state.PeerCertificates[0].SerialNumber.Int64()
 }
+
+// stateDir is a folder that is removed once nobody writes to it any more:
+// certmagic ends a renewal that it has begun, also after it was stopped.
+func stateDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "front")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			err := os.RemoveAll(dir)
+			if err == nil {
+				return
+			}
+			if time.Now().After(end) {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	return dir
+}

@@ -99,7 +99,7 @@ func TestInternalRenewsByItself(t *testing.T) {
 	name := strings.ToLower(rand.Text()) + ".example"
 	renewed := make(chan error, 1000)
 	// Backdated by a minute, a life of 20 s lies in its last third from the start.
-	f := open(t, front.Hasty(front.Options{Mode: front.Internal, StateDir: t.TempDir(), Names: []string{name}, RenewEvery: 50 * time.Millisecond, OnReload: func(err error) {
+	f := open(t, front.Hasty(front.Options{Mode: front.Internal, StateDir: stateDir(t), Names: []string{name}, RenewEvery: 50 * time.Millisecond, OnReload: func(err error) {
 		select {
 		case renewed <- err:
 		default:
