@@ -144,6 +144,7 @@ registries:
 %srelying_parties:
   - { id: demo, key_sha256: %q, scopes: [verify, batch, licence, provinces], rate: 100000, lane: hall }
 receipts: { issuer: "https://gateway.demo.example", key_file: receipt.jwk }
+canary: { credential_file: samples/valid-310000-company.jwt }
 `
 
 // demoDialect describes how Zhejiang's simulated registry speaks.

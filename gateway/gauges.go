@@ -59,6 +59,7 @@ func (s *server) gauges() {
 	m := s.parts.metrics
 	m.Gauge("tongyan_ready", "1 while work may be sent, as /readyz says.", nil, func() float64 { return flag(s.admin.Ready()) })
 	m.Gauge("tongyan_certificate_expires_seconds", "When the gateway's certificate ends, in seconds since 1970.", nil, func() float64 { return float64(s.front.Expires().Unix()) })
+	m.Gauge("tongyan_canary_age_seconds", "How long ago the gateway's own credential last got its verdict; NaN where none is configured.", nil, s.canary.age)
 	m.Gauge("tongyan_crowd_limit", "Units of work that may be under way; one is an ES256 check.", nil, func() float64 { return float64(s.gate.State().Limit) })
 	m.Gauge("tongyan_crowd_working", "Units of work under way.", nil, func() float64 { return float64(s.gate.State().Working) })
 	m.Gauge("tongyan_crowd_waiting", "Lines of batches that wait for room.", nil, func() float64 { return float64(s.gate.State().Waiting) })

@@ -65,6 +65,9 @@ func (g *generation) close() {
 func (s *server) handlerOf(g *generation) http.Handler {
 	p, cfg := s.parts, g.config
 	specs, anonymous, edge := specsOf(cfg)
+	if cfg.Canary != nil {
+		specs = append(specs, s.canary.party())
+	}
 	return forEdge(edge, s.admin, s.newAPI(api.Options{
 		Verifier: g.service, Parties: parties.New(specs, anonymous, edge), Provinces: p.provinces, Receipts: p.statements,
 		Gate: s.gate, Quota: s.quotas, Once: p.facts, Audit: s.record, Policy: policyName(cfg),

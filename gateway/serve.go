@@ -71,6 +71,7 @@ type server struct {
 	gate   *crowd.Gate
 	quotas *parties.Quotas
 	record api.Audit
+	canary *canary
 
 	reloading sync.Mutex // one reload at a time
 
@@ -96,7 +97,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, newAPI fun
 		return &exit{exitInvalid, err}
 	}
 	defer p.close()
-	s := &server{parts: p, newAPI: newAPI}
+	s := &server{parts: p, newAPI: newAPI, canary: newCanary(log)}
 	if err := s.listen(ctx); err != nil {
 		return &exit{exitInvalid, err}
 	}
@@ -107,6 +108,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, newAPI fun
 	failed := make(chan error, 2)
 	go func() { failed <- s.publicServer.ServeTLS(s.public, "", "") }()
 	go func() { failed <- s.privateServer.Serve(s.private) }()
+	singing, hush := context.WithCancel(ctx) // not while draining
+	defer hush()
+	p.runs.Go(func() {
+		s.canary.run(singing, canaryEvery, func() *config.Canary { return p.current.Load().config.Canary }, s.public.Addr())
+	})
 	log.Info("serving", "listen", s.public.Addr().String(), "admin", s.private.Addr().String(), "trust_list_version", p.book.Current().Version())
 	ready(s)
 	s.tell(stateReady)
@@ -145,7 +151,7 @@ func (s *server) listen(ctx context.Context) (err error) {
 	if s.front, err = front.New(ctx, frontOptions(p)); err != nil {
 		return fmt.Errorf("tls: %w", err)
 	}
-	s.admin = admin.New(admin.Options{Parts: p.status, Gather: p.metrics, Reload: s.reload})
+	s.admin = admin.New(admin.Options{Parts: s.status, Gather: p.metrics, Reload: s.reload})
 	s.gate = crowd.New(crowd.Options{Places: p.config.Limits.MaxInFlight, Wait: crowdWait})
 	s.quotas = parties.NewQuotas(p.facts.Tally, func() { p.metrics.Shared("failed", "quota", 1) })
 	p.runs.Go(func() { s.gate.Run(p.life) })

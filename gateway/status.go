@@ -40,6 +40,9 @@ func (p *parts) status() []admin.Part {
 	return all
 }
 
+// status adds what only a gateway that listens has.
+func (s *server) status() []admin.Part { return append(s.parts.status(), s.canary.part()...) }
+
 // provinces lists the alliance as it stands now, for /v1/provinces.
 func (p *parts) provinces() []api.Province {
 	snapshot, now := p.book.Current(), time.Now()
