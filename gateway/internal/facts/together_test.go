@@ -92,19 +92,19 @@ func TestTimeToLiveInRedis(t *testing.T) {
 	}
 }
 
-func TestThousandCallersOfTwoGatewaysAreOneQuestion(t *testing.T) {
+func TestThousandCallersOfThreeGatewaysAreOneQuestion(t *testing.T) {
 	run := func(t *testing.T, s *redistest.Server, o facts.Options) {
 		for name, fresh := range map[string]func(*verifiers.Standing) bool{"fresh": withinMinutes, "live only": never} {
 			t.Run(name, func(t *testing.T) {
 				s.Flush()
-				a, b, key := open(t, o), open(t, o), keyOf(someUSCC)
+				a, b, c, key := open(t, o), open(t, o), open(t, o), keyOf(someUSCC)
 				a.KeepStanding(standingAt(key, time.Now().Add(-30*time.Minute))) // known, and too old
 				settled(t, a, s, 1)
 				r, met := newRegistry(key), leases(t, s)
-				wait := together(1000, []*facts.Cache{a, b}, key, fresh, r)
+				wait := together(1000, []*facts.Cache{a, b, c}, key, fresh, r)
 				<-r.begun
-				eventually(t, "all wait", func() bool { return a.Status().Waiting+b.Status().Waiting == 1000 })
-				eventually(t, "both gateways have met the lease", func() bool { return met() >= 2 })
+				eventually(t, "all wait", func() bool { return a.Status().Waiting+b.Status().Waiting+c.Status().Waiting == 1000 })
+				eventually(t, "all gateways have met the lease", func() bool { return met() >= 3 })
 				close(r.release)
 				for _, answer := range wait() {
 					if answer.err != nil || !answer.live || answer.s.Key != key {
