@@ -21,7 +21,7 @@ import (
 )
 
 func newDemoCommand() *cobra.Command {
-	var listen, dir string
+	var listen, admin, dir string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a gateway on four simulated provinces, with nothing else set up",
@@ -31,15 +31,16 @@ DIR gets ca.pem (the gateway's development CA), api-key, samples/*.jwt and
 samples/expected.csv (file,verdict,code), and the configuration in use.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return demo(cmd.Context(), cmd, listen, dir)
+			return demo(cmd.Context(), cmd, listen, admin, dir)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8443", "address of the gateway")
+	cmd.Flags().StringVar(&admin, "admin", "127.0.0.1:9443", "address of the admin listener; another free port where somebody has it")
 	cmd.Flags().StringVar(&dir, "dir", "demo", "folder for certificate, key and samples")
 	return cmd
 }
 
-func demo(ctx context.Context, cmd *cobra.Command, listen, dir string) error {
+func demo(ctx context.Context, cmd *cobra.Command, listen, admin, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func demo(ctx context.Context, cmd *cobra.Command, listen, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(state)
-	file, err := writeDemo(box, dir, state, listen)
+	file, err := writeDemo(box, dir, state, listen, freeAddress(admin))
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ End with Ctrl-C.
 const demoAppKey = "demo-app-key"
 
 // writeDemo writes the configuration and what it names, and returns its path.
-func writeDemo(box *sandbox.Sandbox, dir, state, listen string) (string, error) {
+func writeDemo(box *sandbox.Sandbox, dir, state, listen, admin string) (string, error) {
 	apiKey := rand.Text()
 	digest := sha256.Sum256([]byte(apiKey))
 	root, err := box.Trust.Roots()[0].JWK()
@@ -112,7 +113,6 @@ func writeDemo(box *sandbox.Sandbox, dir, state, listen string) (string, error) 
 		}
 		registries.WriteString(" }\n")
 	}
-	admin := freeAddress("127.0.0.1:9443")
 	text := fmt.Sprintf(demoConfig, listen, admin, filepath.Base(state), box.Trust.URI(), registries.String(), hex.EncodeToString(digest[:]))
 	file := filepath.Join(dir, "gateway.yaml")
 	for _, f := range []struct {
