@@ -17,7 +17,7 @@ import (
 // floors is the drawing: every package stands on one floor, and imports only
 // from floors below. Siblings never meet but in a main, on the top floor.
 var floors = [][]string{
-	{"strict", "fetch", "keys/sm2", "keys/durable"},
+	{"strict", "fetch", "keys/sm2", "keys/durable", "internal/freeport"},
 	{"keys"},
 	{"keys/jws", "keys/signer", "verifiers/licence"},
 	{"keys/trustlist", "keys/jwks", "verifiers"},

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tongyan/internal/freeport"
 )
 
 // A redis is a redis-server of ours, without persistence.
@@ -33,11 +35,8 @@ func (b *bench) startRedis(ctx context.Context) (*redis, error) {
 
 // freeAddress returns one on loopback that nobody has at this moment.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
+	port, err := freeport.Get(freeport.Highest)
+	return freeport.Address(port), err
 }
 
 // restart starts the server at its address, empty.

@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"tongyan/internal/freeport"
 	"tongyan/sandbox"
 )
 
@@ -282,12 +283,11 @@ func status(url string) int {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Get(freeport.Highest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return freeport.Address(port)
 }
 
 func port(address string) string {

@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tongyan/gateway/internal/api/apitest"
+	"tongyan/internal/freeport"
 )
 
 // The scripts in testdata/script drive the built command as its users do.
@@ -43,10 +44,9 @@ func TestScripts(t *testing.T) {
 
 // free-port NAME: put the address of a free port into the variable.
 func freePort(ts *testscript.TestScript, neg bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Get(freeport.Highest)
 	ts.Check(err)
-	defer l.Close()
-	ts.Setenv(args[0], l.Addr().String())
+	ts.Setenv(args[0], freeport.Address(port))
 }
 
 // await FILE: wait until a file is there.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"tongyan/gateway/internal/front"
+	"tongyan/internal/freeport"
 )
 
 var errDown = errors.New("the store is down")
@@ -323,12 +323,11 @@ func keep(t *testing.T, s *store, ca authority) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Get(freeport.Highest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // A gateway starts while the store is down if it has seen its certificate before.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"tongyan/internal/freeport"
 )
 
 // process is a child that can be started again.
@@ -163,16 +165,12 @@ func (p *process) listening(ctx context.Context) error {
 
 // freePorts finds loopback addresses that nobody has at this moment.
 func freePorts(n int) (all []string, err error) {
-	var held []net.Listener
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := freeport.Get(freeport.Highest)
 		if err != nil {
 			return nil, err
 		}
-		held, all = append(held, l), append(all, l.Addr().String())
+		all = append(all, freeport.Address(port))
 	}
-	for _, l := range held {
-		err = errors.Join(err, l.Close())
-	}
-	return all, err
+	return all, nil
 }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"tongyan/internal/freeport"
 )
 
 // A Server is a redis-server on a port of its own, without persistence. It ends
@@ -90,17 +92,11 @@ func StartCluster(t testing.TB) *Server {
 // freeAddr leaves room above the port for a cluster's bus, port + 10000.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addr := l.Addr().(*net.TCPAddr)
-		l.Close()
-		if addr.Port < 55000 {
-			return addr.String()
-		}
+	port, err := freeport.Get(freeport.Highest - 10000)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return freeport.Address(port)
 }
 
 // run starts the server and reports whether it answers.

@@ -22,6 +22,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/wfe"
 
 	"tongyan/gateway/internal/front"
+	"tongyan/internal/freeport"
 )
 
 func TestMain(m *testing.M) {
@@ -88,12 +89,11 @@ func newPebble(t *testing.T, httpPort, alpnPort int) pebble {
 // freePort is one nobody listens on just now.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Get(freeport.Highest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // Certificates for a name and an address are obtained by each challenge alone,
