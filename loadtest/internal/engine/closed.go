@@ -22,9 +22,8 @@ func (e *Engine) closed(ctx context.Context) {
 				mu.Lock()
 				item := e.cfg.Work()
 				mu.Unlock()
-				planned := e.now()
-				e.cfg.Recorder.Offer(planned)
-				w.serve(job{planned: planned, item: item, kind: e.draw(rng), waited: true})
+				e.cfg.Recorder.Offer(e.now())
+				w.serve(job{item: item, kind: e.draw(rng)})
 			}
 		})
 	}

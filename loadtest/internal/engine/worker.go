@@ -71,7 +71,9 @@ func (w *worker) run(p *pool) {
 func (w *worker) serve(j job) {
 	e := w.engine
 	sent := e.now()
-	if !j.waited {
+	if e.cfg.Closed > 0 {
+		j.planned = sent
+	} else if !j.waited {
 		e.cfg.Recorder.Lag(j.planned, sent-j.planned)
 	}
 	e.inFlight.Add(1)
