@@ -2,11 +2,20 @@ package crowd
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
 // Run adapts the limit until ctx ends.
 func (g *Gate) Run(ctx context.Context) {
+	if b := newBell(); b != nil {
+		var ringing sync.WaitGroup
+		ringing.Go(func() { b.ring(ctx.Done()) })
+		defer ringing.Wait()
+		hear := b.listen
+		g.hear.Store(&hear)
+		defer g.hear.Store(nil)
+	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
@@ -36,12 +45,13 @@ func (g *Gate) tick() {
 	case g.limit < g.usual:
 		g.setLimit(min(g.limit*gradient, g.usual))
 	}
+	g.quiet++
 	for l := range lanes {
-		g.lanes[l].forecast()
+		if g.lanes[l].forecast() && l != Batch {
+			g.quiet = 0
+		}
 	}
-	// What a single request of a second ago is worth by now.
-	const trace = memory * memory * memory * memory * memory * memory * memory * memory * memory * memory
-	g.company.Store(g.lanes[Hall].demand+g.lanes[Bank].demand >= trace)
+	g.company.Store(g.quiet < alone)
 	g.wake(int(g.waiting.Load()))
 }
 
@@ -54,17 +64,20 @@ func (g *Gate) setLimit(limit float64) {
 
 // forecast works out how long those should wait who are refused next. Where r
 // times as much was offered as could be let in, it fits again if everybody comes
-// back r times as seldom as once a second.
-func (l *lane) forecast() {
+// back r times as seldom as once a second. It reports whether anybody came since
+// it last did.
+func (l *lane) forecast() (came bool) {
 	offered, admitted := l.offered.Load(), l.admitted.Load()
 	l.demand = memory*l.demand + float64(offered-l.lastOffered)
 	l.supply = memory*l.supply + float64(admitted-l.lastAdmitted)
+	came = offered != l.lastOffered
 	l.lastOffered, l.lastAdmitted = offered, admitted
 	retry := minRetry
 	if l.demand > l.supply {
 		retry = time.Duration(min(float64(minRetry)*l.demand/max(l.supply, 1), float64(maxRetry)))
 	}
 	l.retry.Store(int64(retry))
+	return came
 }
 
 // A State is how crowded it is.

@@ -68,7 +68,7 @@ const (
 	memory     = 0.9 // of the last second's traffic, kept from one interval to the next
 
 	breathEvery = 500 * time.Microsecond
-	breathFor   = 20 * time.Microsecond
+	alone       = 10 // intervals without a hall or a bank
 )
 
 // ErrRefused is every refusal by a Gate.
@@ -117,15 +117,18 @@ type Gate struct {
 	hungry atomic.Bool  // somebody was refused for want of units
 
 	born    time.Time
-	company atomic.Bool  // a hall or a bank came within the last second
-	breath  atomic.Int64 // when a core was last left idle, since born
+	company atomic.Bool            // a hall or a bank came within the last second
+	breath  atomic.Int64           // when the network was last heard, since born
+	hear    atomic.Pointer[func()] // has it heard; nil unless Run runs
 
 	// mu guards line. It is held only to add to it or take from it.
 	mu      sync.Mutex
 	line    []chan struct{} // of those in Await
 	waiting atomic.Int64    // its length
 
-	limit float64 // of units; the business of tick alone
+	// The business of tick alone.
+	limit float64 // of units
+	quiet int     // intervals since a hall or a bank came
 }
 
 type lane struct {
@@ -161,7 +164,7 @@ func New(o Options) *Gate {
 	if o.unit <= 0 {
 		o.unit = unit
 	}
-	g := &Gate{Options: o, born: time.Now()}
+	g := &Gate{Options: o, born: time.Now(), quiet: alone}
 	// As many as wait as long as wanted, if each takes a unit's time. Where the
 	// wait is too long even with half of them, it is others who keep the cores
 	// (refusals, other programs), and to let in fewer would not shorten it.

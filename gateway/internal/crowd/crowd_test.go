@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,42 +188,99 @@ func TestAwait(t *testing.T) {
 	})
 }
 
-// A batch leaves a core idle now and then, while others are there.
+// A batch has the network heard now and then, while others are there. Who comes
+// meanwhile finds the core free, but for lines.
 func TestBreath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := still(0)
-		work := func() (took time.Duration) {
+		heard := 0
+		g.Hear(func() {
+			heard++
+			if s := g.State(); s.Working != 0 || s.Inside != 1 {
+				t.Errorf("%+v", s)
+			}
+		})
+		work := func() int {
+			heard = 0
 			for range 10 {
 				ticket, err := g.Await(t.Context(), crowd.Batch, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(100 * time.Microsecond)
-				start := time.Now()
 				ticket.Leave()
-				took += time.Since(start)
 			}
-			return took
+			return heard
 		}
-		if took := work(); took != 0 {
-			t.Errorf("alone it rested %v", took)
+		if n := work(); n != 0 {
+			t.Errorf("alone it listened %d times", n)
 		}
-		hall, err := g.Enter(crowd.Hall, 1)
-		if err != nil {
-			t.Fatal(err)
+		for range 500 { // a crowd is company no longer than one
+			hall, err := g.Enter(crowd.Hall, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hall.Leave()
 		}
-		hall.Leave()
 		g.Tick()
-		if took := work(); took != 40*time.Microsecond {
-			t.Errorf("in company it rested %v of a millisecond", took)
+		if n := work(); n != 2 {
+			t.Errorf("in company it listened %d times in a millisecond", n)
 		}
-		for range 20 {
+		for range 9 {
 			g.Tick()
 		}
-		if took := work(); took != 0 {
-			t.Errorf("alone again it rested %v", took)
+		if n := work(); n != 2 {
+			t.Errorf("a second later it listened %d times", n)
+		}
+		g.Tick()
+		if n := work(); n != 0 {
+			t.Errorf("alone again it listened %d times", n)
 		}
 	})
+}
+
+// What came over the network before somebody listened is heard by then, though
+// the only core was never idle.
+func TestBell(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	done, over := make(chan struct{}), make(chan struct{})
+	listen, ring := crowd.Bell(done)
+	go func() { defer close(over); ring() }()
+	defer func() { close(done); <-over }()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	var heard atomic.Int64
+	go func() {
+		defer r.Close()
+		for {
+			if _, err := r.Read(make([]byte, 1)); err != nil {
+				return
+			}
+			heard.Add(1)
+		}
+	}()
+	missed := 0
+	const times = 100
+	for i := range int64(times) {
+		for heard.Load() != i {
+			runtime.Gosched()
+		}
+		runtime.Gosched() // the reader waits
+		if _, err := w.Write([]byte{0}); err != nil {
+			t.Fatal(err)
+		}
+		listen()
+		runtime.Gosched()
+		if heard.Load() != i+1 {
+			missed++
+		}
+	}
+	if missed > times/10 {
+		t.Errorf("%d of %d were not heard", missed, times)
+	}
 }
 
 // The limit follows the wait, within its bounds.

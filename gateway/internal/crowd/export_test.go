@@ -11,3 +11,12 @@ func NewQueueing(o Options, unit time.Duration, queue func(busy bool) time.Durat
 
 // Tick is what Run does every 100 ms.
 func (g *Gate) Tick() { g.tick() }
+
+// Hear has f called in place of what has the network heard.
+func (g *Gate) Hear(f func()) { g.hear.Store(&f) }
+
+// Bell runs what has the network heard until done, and returns it.
+func Bell(done <-chan struct{}) (listen, ring func()) {
+	b := newBell()
+	return b.listen, func() { b.ring(done) }
+}
