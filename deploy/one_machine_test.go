@@ -3,6 +3,8 @@ package deploy_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -10,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,7 +37,10 @@ func TestOneMachine(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	script := exec.CommandContext(ctx, "./one-machine")
-	script.Env = append(os.Environ(), "DIR="+dir, "BASE="+strconv.Itoa(freeRange(t)))
+	base := freeRange(t)
+	// Nothing is fetched: where Pebble's source is not on this machine, the
+	// gateways have certificates in files.
+	script.Env = append(os.Environ(), "DIR="+dir, "BASE="+strconv.Itoa(base), "GOPROXY=off")
 	script.Cancel = func() error { return script.Process.Signal(syscall.SIGTERM) }
 	script.WaitDelay = startTime
 	errs := &record{}
@@ -56,7 +62,9 @@ func TestOneMachine(t *testing.T) {
 	}
 	t.Cleanup(stop)
 	var commands []string // what it says to paste
+	withPebble := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
+		withPebble = withPebble || strings.Contains(lines.Text(), "Pebble")
 		if line, ok := strings.CutPrefix(lines.Text(), "  "); ok {
 			commands = append(commands, line)
 		}
@@ -80,6 +88,12 @@ func TestOneMachine(t *testing.T) {
 		}
 	}
 	ask()
+	if withPebble {
+		sharesCertificate(t, dir, base)
+	} else if _, err := exec.LookPath("redis-server"); err == nil {
+		failed, _ := os.ReadFile(filepath.Join(dir, "pebble-build.log"))
+		t.Logf("without Pebble: %s", failed)
+	}
 	if said, err := exec.Command("bash", "-c", commands[1]).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -121,10 +135,35 @@ func TestOneMachine(t *testing.T) {
 	}
 }
 
+// sharesCertificate makes sure that the gateways show one certificate, which
+// Pebble issued: the first obtained it, the others found it in Redis.
+func sharesCertificate(t *testing.T, dir string, base int) {
+	t.Helper()
+	root, err := os.ReadFile(filepath.Join(dir, "pebble-root.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(root)
+	var serials []string
+	for n := 1; n <= 3; n++ {
+		dialer := net.Dialer{Timeout: startTime}
+		conn, err := tls.DialWithDialer(&dialer, "tcp", fmt.Sprintf("127.0.0.1:%d", base+n), &tls.Config{RootCAs: pool})
+		if err != nil {
+			t.Fatalf("gateway %d: %v", n, err)
+		}
+		serials = append(serials, conn.ConnectionState().PeerCertificates[0].SerialNumber.String())
+		conn.Close()
+	}
+	if slices.Sort(serials); serials[0] != serials[2] {
+		t.Errorf("each has a certificate of its own: %q", serials)
+	}
+}
+
 // freeRange finds a hundred ports of which the script's are free.
 func freeRange(t *testing.T) int {
 	t.Helper()
-	used := []int{1, 2, 3, 11, 12, 13, 20, 21, 22, 23, 24, 25, 43, 50, 10020, 10021, 10022, 10023, 10024, 10025}
+	used := []int{1, 2, 3, 11, 12, 13, 14, 15, 80, 81, 20, 21, 22, 23, 24, 25, 43, 50, 10020, 10021, 10022, 10023, 10024, 10025}
 search:
 	for range 100 {
 		base := 10000 + 100*rand.IntN(100)
