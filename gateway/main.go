@@ -51,6 +51,14 @@ func run(ctx context.Context, args []string) int {
 		newTrustCommand(), newKeysCommand(), newReceiptCommand(), newAuditCommand(),
 		newReloadCommand(), newHealthCommand(), newVersionCommand())
 	root.SetArgs(args)
+	root.InitDefaultCompletionCmd(args...)
+	for _, group := range root.Commands() {
+		if group.HasSubCommands() {
+			// Without this cobra takes a command that is not there for a cry for help, with exit 0.
+			group.Args = cobra.NoArgs
+			group.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK

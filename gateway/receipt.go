@@ -21,12 +21,7 @@ const (
 )
 
 func newReceiptCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "receipt",
-		Short: "Check receipts, offline",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	cmd := &cobra.Command{Use: "receipt", Short: "Check receipts, offline"}
 	cmd.AddCommand(newReceiptCheckCommand())
 	return cmd
 }
