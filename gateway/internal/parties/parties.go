@@ -144,7 +144,9 @@ func (r *Register) Identify(req *http.Request) (*Party, error) {
 	var byKey, byCertificate *Party
 	if header, shown := req.Header["Authorization"]; shown {
 		// SPEC: RFC 9110 §11.1 the scheme is case-insensitive; RFC 6750 §2.1.
+		// SPEC: RFC 9110 §11.4 "1*SP" stands between them.
 		scheme, key, ok := strings.Cut(header[0], " ")
+		key = strings.TrimLeft(key, " ")
 		if !ok || len(header) != 1 || !strings.EqualFold(scheme, "Bearer") || key == "" {
 			return nil, ErrUnknown
 		}
