@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -97,6 +98,42 @@ func TestFaults(t *testing.T) {
 	}
 	if flying, codes := r.meter.read(); flying != 0 || len(codes) != 25 {
 		t.Errorf("%d in flight after all was answered, %d refused", flying, len(codes))
+	}
+}
+
+// A body that is somewhat too large is heard to its end, so that clients which
+// send all before they read get their answer.
+func TestTooLargeIsHeard(t *testing.T) {
+	r := newRig(t)
+	const most = 256 << 10
+	for _, tt := range []struct {
+		name   string
+		length int64 // as announced; -1: not at all
+		sent   int
+		header string
+		proto  int
+		heard  int
+	}{
+		{"one more", most + 1, most + 1, "", 1, most + 1},
+		{"twice as much", 2 * most, 2 * most, "", 1, 2 * most},
+		{"more than twice", 2*most + 1, 2*most + 1, "", 1, 0},
+		{"in chunks", -1, most + 100, "", 1, most + 100},
+		{"endless chunks", -1, 8 * most, "", 1, 3*most + 1},
+		{"asked before sending", most + 1, most + 1, "100-continue", 1, 0},
+		{"HTTP/2", most + 1, most + 1, "", 2, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			q := request("POST", "/v1/verify", "x")
+			body := strings.NewReader(strings.Repeat("x", tt.sent))
+			q.Body, q.ContentLength, q.ProtoMajor = io.NopCloser(body), tt.length, tt.proto
+			if tt.header != "" {
+				q.Header.Set("Expect", tt.header)
+			}
+			refused(t, r.do(q), 413, api.TooLarge)
+			if heard := tt.sent - body.Len(); heard < tt.heard || heard > tt.heard+most {
+				t.Errorf("%d bytes heard, want %d", heard, tt.heard)
+			}
+		})
 	}
 }
 

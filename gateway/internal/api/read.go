@@ -31,6 +31,7 @@ const tooLong = "the body is longer than limits.max_body"
 // body reads the whole request body into a buffer that give returns.
 func (a *API) body(c *call) (buf *[]byte, err error) {
 	if c.r.ContentLength > a.MaxBody {
+		a.hear(c)
 		return nil, problem(TooLarge, tooLong)
 	}
 	if enc := c.r.Header["Content-Encoding"]; len(enc) > 0 {
@@ -47,6 +48,7 @@ func (a *API) body(c *call) (buf *[]byte, err error) {
 		switch {
 		case int64(len(*buf)) > a.MaxBody:
 			give(buf)
+			a.hear(c)
 			return nil, problem(TooLarge, tooLong)
 		case err == io.EOF && len(*buf) == 0:
 			give(buf)
@@ -60,6 +62,16 @@ func (a *API) body(c *call) (buf *[]byte, err error) {
 			give(buf)
 			return nil, problem(BadRequest, "the body ended early")
 		}
+	}
+}
+
+// hear reads on, twice the bound at most, and keeps nothing: many clients read
+// no answer before they have sent all, and would only see their connection
+// break. Who sends more sees it break; who asks before he sends is spared the
+// sending.
+func (a *API) hear(c *call) {
+	if c.r.ContentLength <= 2*a.MaxBody && c.r.ProtoMajor == 1 && c.r.Header["Expect"] == nil {
+		io.CopyN(io.Discard, c.r.Body, 2*a.MaxBody)
 	}
 }
 
