@@ -251,7 +251,9 @@ func TestParseSet(t *testing.T) {
 		"101 keys":              {object{"keys": many(101)}, 0, -1},
 		"2,000 keys":            {object{"keys": many(2000)}, 0, -1},
 		"empty":                 {object{"keys": []any{}}, 0, -1},
-		"none usable":           {object{"keys": []any{a("P-256")}}, 0, -1},
+		"none usable":           {object{"keys": []any{a("P-256"), k("RSA", "2", object{"e": "Aw"})}}, 0, 2},
+		"alg that cannot fit":   {object{"keys": []any{k("P-256", "1", object{"alg": "ES384"}), k("SM2", "2", object{"alg": "ES512"})}}, 2, 0},
+		"alg that is no text":   {object{"keys": []any{k("P-256", "1", object{"alg": ""}), k("P-256", "2", object{"alg": json.RawMessage("null")})}}, 0, 2},
 		"no keys":               {object{}, 0, -1},
 		"keys is null":          {object{"keys": nil}, 0, -1},
 		"keys is an object":     {object{"keys": object{"0": k("P-256", "1")}}, 0, -1},
@@ -302,6 +304,22 @@ func TestFits(t *testing.T) {
 	named, err := keys.ParseJWK(value(t, a("RSA", object{"alg": "PS256"})))
 	if err != nil || named.Fits(keys.RS256) || !named.Fits(keys.PS256) {
 		t.Error("a key's own alg does not bind it")
+	}
+	for kind := range fits {
+		for _, alg := range []string{"ES256K", "none", "es256", "HS256", "ES384"} {
+			if kind == "P-384" && alg == "ES384" {
+				continue
+			}
+			set, _, err := keys.ParseSet(value(t, object{"keys": []any{a(kind, object{"kid": "k", "alg": alg})}}), time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, asked := range append(keys.Algorithms, keys.Algorithm(alg), "") {
+				if set.Key("k").Fits(asked) {
+					t.Errorf("%s that is for %s fits %q", kind, alg, asked)
+				}
+			}
+		}
 	}
 }
 

@@ -35,6 +35,16 @@ const maxTime = 253402300799
 // but the one that it must have a kid, which belongs to sets. The error is
 // ErrPrivate or a *KeyError.
 func ParseJWK(v strict.Value) (*Key, error) {
+	k, err := readJWK(v)
+	if err == nil && k.named != "" && !fits(k.public, k.named) {
+		return nil, unusable("alg is unknown or does not fit the key")
+	}
+	return k, err
+}
+
+// readJWK is ParseJWK, but that it takes a key whose alg can never fit it. Such
+// a key is there, and whatever is asked of it is ALGORITHM_NOT_ALLOWED.
+func readJWK(v strict.Value) (*Key, error) {
 	if v.Kind() != strict.Object {
 		return nil, unusable("not a JSON object")
 	}
@@ -161,9 +171,12 @@ func (k *Key) readRSA(v strict.Value) error {
 func (k *Key) readUse(v strict.Value) error {
 	if alg := v.Get("alg"); alg.Kind() != strict.Absent {
 		name, _ := alg.Text()
-		k.named, _ = ParseAlgorithm(name)
-		if k.named == "" || !fits(k.public, k.named) {
-			return unusable("alg is unknown or does not fit the key")
+		if name == "" {
+			return unusable("alg is no text, or empty")
+		}
+		var known bool
+		if k.named, known = ParseAlgorithm(name); !known {
+			k.named = Algorithm(name)
 		}
 	}
 	if use := v.Get("use"); use.Kind() != strict.Absent {

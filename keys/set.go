@@ -30,7 +30,8 @@ type LeftOut struct {
 
 // ParseSet reads a JWK Set (RFC 7517 §5). It refuses a set with private or
 // symmetric material, with a kid that stands twice, with more than MaxKeys
-// keys, and one without a usable key; it leaves single unusable keys out.
+// keys, and one that lists none; it leaves unusable keys out, all of them if
+// need be: they are not those of before, which the issuer no longer names.
 func ParseSet(v strict.Value, renewed time.Time) (*Set, []LeftOut, error) {
 	list := v.Get("keys")
 	if list.Kind() != strict.Array {
@@ -40,6 +41,9 @@ func ParseSet(v strict.Value, renewed time.Time) (*Set, []LeftOut, error) {
 		return nil, nil, fmt.Errorf("%w: %d keys, at most %d are read", ErrSet, list.Len(), MaxKeys)
 	}
 	set := &Set{keys: make(map[KeyID]*Key, list.Len()), Renewed: renewed}
+	if list.Len() == 0 {
+		return nil, nil, fmt.Errorf("%w: it lists no key", ErrSet)
+	}
 	var out []LeftOut
 	seen := make(map[string]bool, list.Len())
 	for i := range list.Len() {
@@ -50,7 +54,7 @@ func ParseSet(v strict.Value, renewed time.Time) (*Set, []LeftOut, error) {
 			}
 			seen[kid] = true
 		}
-		key, err := ParseJWK(item)
+		key, err := readJWK(item)
 		var why *KeyError
 		switch {
 		case errors.As(err, &why):
@@ -62,9 +66,6 @@ func ParseSet(v strict.Value, renewed time.Time) (*Set, []LeftOut, error) {
 		default:
 			set.keys[key.id] = key
 		}
-	}
-	if len(set.keys) == 0 {
-		return nil, nil, fmt.Errorf("%w: no usable key", ErrSet)
 	}
 	return set, out, nil
 }

@@ -84,7 +84,7 @@ type Reason string
 const (
 	NotJSON Reason = "not-json" // not JSON as strictly read: an error page, a duplicate member
 	Private Reason = "private"  // a private or symmetric key stands in it: its owner has lost it
-	Refused Reason = "refused"  // a kid that stands twice, too many keys, none that is usable
+	Refused Reason = "refused"  // a kid that stands twice, too many keys, or none
 	Other   Reason = "other"
 )
 

@@ -205,6 +205,24 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// A set that lists keys, none of which is usable, is a set: the keys of before
+// are not in it any more.
+func TestNoneUsable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, log := newWeb(), &told{}
+		w.set(shanghai, func(p *page) { p.body = setOf(0) })
+		k := open(t, log.config(w))
+		k.Follow(sourcesOf(shanghai))
+		k.WaitFirst(t.Context())
+		w.set(shanghai, func(p *page) { p.body = []byte(`{"keys":[{"kty":"EC","crv":"P-521","kid":"x"}]}`) })
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		if s, _ := k.Status(shanghai); log.has(shanghai, "k0") || s.Failed != "" || s.Keys != 0 || s.LeftOut != 1 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
 func TestBadSetsLeaveTheLastGoodOne(t *testing.T) {
 	private, err := someKeys()[2].PrivateJWK()
 	if err != nil {
@@ -226,7 +244,6 @@ func TestBadSetsLeaveTheLastGoodOne(t *testing.T) {
 		"a member twice":    {`{"keys":[],"keys":[` + public + `]}`, nil, jwks.NotJSON},
 		"trailing bytes":    {string(setOf(1)) + "}", nil, jwks.NotJSON},
 		"2,000 keys":        {`{"keys":[` + strings.Repeat(`{},`, 1999) + `{}]}`, nil, jwks.Refused},
-		"none usable":       {`{"keys":[{"kty":"EC","crv":"P-521","kid":"x"}]}`, nil, jwks.Refused},
 		"a redirect":        {``, &fetch.Error{Reason: fetch.Redirect, Status: 302}, jwks.Reason(fetch.Redirect)},
 		"an endless body":   {``, &fetch.Error{Reason: fetch.TooLarge, Status: 200}, jwks.Reason(fetch.TooLarge)},
 		"a wrong TLS name":  {``, &fetch.Error{Reason: fetch.TLS}, jwks.Reason(fetch.TLS)},
