@@ -105,6 +105,12 @@ func writeDemo(box *sandbox.Sandbox, dir, state, listen, admin string) (string, 
 	if err != nil {
 		return "", err
 	}
+	// Of a business that no sample is about: whoever shows a sample is the first
+	// to ask for it.
+	canary, _, err := box.Provinces()[0].Mint(sandbox.LicenceSpec{Number: 1})
+	if err != nil {
+		return "", err
+	}
 	var registries strings.Builder
 	for _, p := range box.Provinces() {
 		fmt.Fprintf(&registries, "  %q: { url: %q, ca_file: sandbox-ca.pem", p.Code, p.Registry.URL())
@@ -124,6 +130,7 @@ func writeDemo(box *sandbox.Sandbox, dir, state, listen, admin string) (string, 
 		{"sandbox-ca.pem", box.CAPEM(), 0o644},
 		{"root.jwk", root, 0o644},
 		{"receipt.jwk", receiptKey, 0o600},
+		{"canary.jwt", []byte(canary), 0o600},
 		{"gateway.yaml", []byte(text), 0o600},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, f.mode); err != nil {
@@ -144,7 +151,7 @@ registries:
 %srelying_parties:
   - { id: demo, key_sha256: %q, scopes: [verify, batch, licence, provinces], rate: 100000, lane: hall }
 receipts: { issuer: "https://gateway.demo.example", key_file: receipt.jwk }
-canary: { credential_file: samples/valid-310000-company.jwt }
+canary: { credential_file: canary.jwt }
 `
 
 // demoDialect describes how Zhejiang's simulated registry speaks.

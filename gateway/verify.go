@@ -14,6 +14,9 @@ import (
 
 	"tongyan/gateway/internal/api"
 	"tongyan/gateway/internal/config"
+	"tongyan/gateway/internal/facts"
+	"tongyan/gateway/internal/verify"
+	"tongyan/keys"
 	"tongyan/verifiers"
 )
 
@@ -82,13 +85,31 @@ func readCredential(stdin io.Reader, path string) ([]byte, error) {
 func verifyOne(cmd *cobra.Command, cfg *config.Config, credential []byte) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), verifyTime)
 	defer cancel()
+	req := &verifiers.Request{Credential: credential, Bounds: ceilingOf(cfg)}
 	p, err := build(ctx, cfg, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
-		// It could not be checked, which is neither good nor bad.
-		return &exit{exitIndeterminate, err}
+		return withoutTrust(cmd, cfg, req, err)
 	}
 	defer p.close()
-	r := p.current.Load().service.Verify(ctx, &verifiers.Request{Credential: credential, Bounds: ceilingOf(cfg)})
+	return printVerdict(cmd, p.current.Load().service.Verify(ctx, req), nil)
+}
+
+// withoutTrust gives a verdict where there is no trust list, for the reason
+// why: a credential that cannot be read is INVALID all the same, and any other
+// could not be checked, which is neither good nor bad.
+func withoutTrust(cmd *cobra.Command, cfg *config.Config, req *verifiers.Request, why error) error {
+	memory, err := facts.New(facts.Options{})
+	if err != nil {
+		return &exit{exitIndeterminate, errors.Join(why, err)}
+	}
+	defer memory.Close()
+	service := verify.New(verify.Options{Trust: keys.NewBook(nil, keys.Terms{}), Facts: memory, Envelopes: envelopes, Policy: policyOf(cfg)})
+	return printVerdict(cmd, service.Verify(cmd.Context(), req), why)
+}
+
+// printVerdict prints the answer; why is what kept the gateway from knowing, nil
+// for nothing.
+func printVerdict(cmd *cobra.Command, r *verifiers.Response, why error) error {
 	out := api.AppendVerdict(nil, "vrf_"+rand.Text()[:16], true, r)
 	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n", out); err != nil {
 		return &exit{exitUsage, err}
@@ -99,5 +120,5 @@ func verifyOne(cmd *cobra.Command, cfg *config.Config, credential []byte) error 
 	case verifiers.Invalid:
 		return &exit{code: exitInvalid}
 	}
-	return &exit{code: exitIndeterminate}
+	return &exit{exitIndeterminate, why}
 }
