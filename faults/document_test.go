@@ -1,0 +1,88 @@
+package faults
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A part of the document is written by one test, in place of what it wrote
+// before; so that the record can be made piece by piece.
+type part struct{ name, title string }
+
+// parts are in the document's order.
+var parts = []part{
+	{"registry", "A province's registry"},
+	{"key set", "A province's key set"},
+	{"trust list", "The trust list"},
+	{"status list", "A province's status lists"},
+	{"Redis", "Redis"},
+	{"ACME CA", "The ACME CA"},
+}
+
+const preface = `# Faults
+
+What each fault costs, as found by ` + "`make faults`" + `, which writes this page (module ` + "`faults/`" + `): real gateways, a real Redis, a real
+Caddy, a real ACME server; the provinces are simulated. A question is held against the verdict and code that it must have.
+
+- **wrong**: VALID where it must not be, INVALID where the licence is good, or INVALID for another reason than the right one.
+- **failed**: no verdict at all: a connection that broke, 5xx, a refusal.
+- **may be INDETERMINATE**: the code by which the gateway says that the fault keeps it from knowing, for the licences that the fault
+  touches. **Beside that**: any other INDETERMINATE, which would be one without a reason.
+
+These columns are verdicts: a run that finds others fails. The rest are figures of one run, on two cores that ran everything at once.
+In the tables of dependencies 100 questions a second are asked: six of ten about licences that are known (good, forged, struck off, revoked),
+the others about new ones. A fault lasts five seconds: *slow* is half a second more a reply, *flapping* 0.35 s away and 0.35 s there, *truncated* half
+of the promised bytes, *garbage* what is no JSON under the right media type (for Redis: other bytes), *gone* a closed port. INDETERMINATE and p99 are
+those from its beginning until all was well; the way back counts from its end.
+`
+
+func opening(name string) string { return "<!-- " + name + ": written by the suite -->\n" }
+
+func closing(name string) string { return "<!-- end of " + name + " -->\n" }
+
+// write puts a part into the document.
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	old, err := os.ReadFile(document)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	stamp := fmt.Sprintf("\nRun of %s.\n", time.Now().UTC().Format(time.DateOnly))
+	var b strings.Builder
+	b.WriteString(preface)
+	for _, p := range parts {
+		body := partOf(string(old), p.name)
+		if p.name == name {
+			body = "\n## " + p.title + "\n\n" + text + stamp
+		}
+		b.WriteString("\n" + opening(p.name) + body + closing(p.name))
+	}
+	must(t, os.WriteFile(document, []byte(b.String()), 0o644))
+}
+
+// partOf is what stands between a part's marks.
+func partOf(text, name string) string {
+	_, rest, found := strings.Cut(text, opening(name))
+	body, _, ended := strings.Cut(rest, closing(name))
+	if !found || !ended {
+		return ""
+	}
+	return body
+}
+
+// The document has the rows of the scenarios, no others, with their verdicts.
+func TestDocument(t *testing.T) {
+	text, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal("make faults writes it:", err)
+	}
+	for _, s := range scenarios {
+		line := verdicts(s.dependency, s.fault, 0, 0, s.may, 0)
+		if strings.Count(partOf(string(text), s.dependency), line) != 1 {
+			t.Errorf("%s does not stand there once: %s", document, line)
+		}
+	}
+}
