@@ -149,7 +149,7 @@ func (s *server) take(ctx context.Context, old, cfg *config.Config) error {
 		// refuse what else the operator wants.
 		s.parts.log.Warn("the trust list was not renewed", "cause", err)
 	}
-	s.front.SetClientCAs(cfg.TLS.ClientCAs)
+	s.front.SetClientCAs(cfg.TLS.ClientCAs, pinned(cfg))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -240,7 +241,7 @@ func frontOptions(p *parts) front.Options {
 	t := p.config.TLS
 	o := front.Options{
 		Mode: front.Mode(t.Mode), CertFile: t.CertFile, KeyFile: t.KeyFile, StateDir: p.config.StateDir, Names: t.Names,
-		ClientCAs: t.ClientCAs, Logger: p.log,
+		ClientCAs: t.ClientCAs, Pinned: pinned(p.config), Logger: p.log,
 		OnReload: func(err error) {
 			if err != nil {
 				p.log.Error("the old certificate stays", "cause", err)
@@ -256,6 +257,11 @@ func frontOptions(p *parts) front.Options {
 		}
 	}
 	return o
+}
+
+// pinned reports whether some relying party is known by its certificate's digest.
+func pinned(cfg *config.Config) bool {
+	return slices.ContainsFunc(cfg.RelyingParties, func(r config.RelyingParty) bool { return len(r.Certificates) > 0 })
 }
 
 // specsOf translates who may ask.

@@ -60,6 +60,10 @@ type Options struct {
 	// ClientCAs vouch for client certificates. nil asks for none; otherwise
 	// one may be left out, but not be wrong. See Front.SetClientCAs.
 	ClientCAs *x509.CertPool
+	// Pinned says that clients are known by certificates of their own making:
+	// without ClientCAs one is asked for then, and whoever reads it has to know
+	// it whole, since nobody vouches for what it says.
+	Pinned bool
 
 	Logger *slog.Logger // default: discard
 
@@ -138,7 +142,7 @@ func New(ctx context.Context, o Options) (*Front, error) {
 		f.Close()
 		return nil, err
 	}
-	f.SetClientCAs(o.ClientCAs)
+	f.SetClientCAs(o.ClientCAs, o.Pinned)
 	return f, nil
 }
 
@@ -183,14 +187,20 @@ func (f *Front) Expires() time.Time {
 	return first
 }
 
-// SetClientCAs replaces the authorities for client certificates from the next
+// SetClientCAs replaces Options.ClientCAs and Options.Pinned from the next
 // handshake on, resumed ones included: crypto/tls checks the chain of a resumed
 // session against them again. Connections that stand are not cut.
-func (f *Front) SetClientCAs(pool *x509.CertPool) {
+func (f *Front) SetClientCAs(pool *x509.CertPool, pinned bool) {
 	c := f.base()
-	if pool != nil {
+	switch {
+	case pool != nil:
 		c.ClientAuth = tls.VerifyClientCertIfGiven
 		c.ClientCAs = pool // never nil beside this ClientAuth: nil would mean the system's authorities
+	case pinned:
+		c.ClientAuth = tls.RequestClientCert
+		// A resumed session would bring the chain of an authority that counts no
+		// more: crypto/tls looks at it again only where there are some.
+		c.SessionTicketsDisabled = true
 	}
 	f.config.Store(c)
 }

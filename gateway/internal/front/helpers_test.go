@@ -122,6 +122,9 @@ func open(t *testing.T, o front.Options) *front.Front {
 // who answers with the protocol and the client certificate's serial number.
 var who = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	serial := "none"
+	if len(r.TLS.PeerCertificates) > 0 {
+		serial = "shown " + r.TLS.PeerCertificates[0].SerialNumber.String()
+	}
 	if len(r.TLS.VerifiedChains) > 0 {
 		serial = r.TLS.VerifiedChains[0][0].SerialNumber.String()
 	}

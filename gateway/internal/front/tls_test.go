@@ -122,14 +122,21 @@ func TestClientCertificates(t *testing.T) {
 	want("a bank's again by TLS 1.2", bank12, "79", true)
 	want("unknown authority", other, "", false)
 
-	f.SetClientCAs(others.pool) // sessions of the banks must not outlive their authority
+	f.SetClientCAs(others.pool, true) // sessions of the banks must not outlive their authority
 	want("after the swap, a bank's session", bank, "", false)
 	want("after the swap, a bank's session by TLS 1.2", bank12, "", false)
 	want("after the swap, the others'", other, "88", false)
 	want("after the swap, none given", none, "none", false)
 
-	f.SetClientCAs(nil) // not the system's authorities: none
-	want("not asked any more", other, "none", false)
+	f.SetClientCAs(nil, true) // nobody vouches: whose it is, is for who reads it
+	want("pinned, the others' session", other, "shown 88", false)
+	want("pinned, a bank's", bank, "shown 77", false)
+	want("pinned, a bank's again", bank, "shown 77", false)
+	want("pinned, a bank's by TLS 1.2", bank12, "shown 79", false)
+	want("pinned, none given", none, "none", false)
+
+	f.SetClientCAs(nil, false) // not the system's authorities: none
+	want("not asked any more", client(others, 89), "none", false)
 }
 
 // Each way of holding a connection without using it ends at its time-out.

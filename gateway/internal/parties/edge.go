@@ -34,8 +34,17 @@ func (e *Edge) Asks(req *http.Request) bool {
 // certificate returns the client's certificate, nil where there is none: the
 // connection's own, or what the edge says in the connection that is its own.
 func (r *Register) certificate(req *http.Request) (*x509.Certificate, error) {
-	if req.TLS == nil || len(req.TLS.VerifiedChains) == 0 {
+	if req.TLS == nil || len(req.TLS.PeerCertificates) == 0 {
 		return nil, nil
+	}
+	if len(req.TLS.VerifiedChains) == 0 {
+		// The handshake has proven that the key is the client's, and nobody that
+		// the names are: it counts by its digest alone.
+		own := req.TLS.PeerCertificates[0]
+		if r.byCertificate[sha256.Sum256(own.Raw)] == nil {
+			return nil, ErrUnknown
+		}
+		return own, nil
 	}
 	if !r.edge.Asks(req) {
 		return req.TLS.PeerCertificates[0], nil

@@ -73,7 +73,7 @@ func TestEdge(t *testing.T) {
 		"a client claims it by itself":          {header: passed(bank), want: ""},
 		"the bank's own connection":             {shown: bank, verified: true, want: "bank"},
 		"a client with another's header":        {shown: bank, verified: true, header: passed(edge), want: "bank"},
-		"an edge that nobody verified":          {shown: edge, header: passed(bank), want: ""},
+		"an edge that nobody verified":          {shown: edge, header: passed(bank), refused: true},
 		"a certificate of another authority":    {shown: edge, verified: true, header: passed(stranger.issue(t, "kyc.bank.example", x509.ExtKeyUsageClientAuth)), refused: true},
 		"a server's certificate":                {shown: edge, verified: true, header: passed(ca.issue(t, "kyc.bank.example", x509.ExtKeyUsageServerAuth)), refused: true},
 		"a certificate of nobody":               {shown: edge, verified: true, header: passed(ca.issue(t, "x.example", x509.ExtKeyUsageClientAuth)), refused: true},

@@ -174,13 +174,13 @@ func (r *Register) Identify(req *http.Request) (*Party, error) {
 	return r.anonymous, nil
 }
 
-// certified returns whom a verified client certificate belongs to.
+// certified returns whom a client certificate belongs to.
 func (r *Register) certified(c *x509.Certificate) *Party {
 	if p := r.byCertificate[sha256.Sum256(c.Raw)]; p != nil {
 		return p
 	}
 	for _, name := range c.DNSNames {
-		if p := r.byDNS[name]; p != nil {
+		if p := r.byDNS[strings.ToLower(name)]; p != nil {
 			return p
 		}
 	}
