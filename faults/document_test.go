@@ -20,6 +20,11 @@ var parts = []part{
 	{"status list", "A province's status lists"},
 	{"Redis", "Redis"},
 	{"ACME CA", "The ACME CA"},
+	{"kills", "Killed with -9"},
+	{"machine", "The machine itself"},
+	{"fleet", "Three gateways"},
+	{"outage", "Everything gone at once"},
+	{"soak", "A long steady load"},
 }
 
 const preface = `# Faults
@@ -79,10 +84,37 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal("make faults writes it:", err)
 	}
+	want := map[string][]string{} // by part
+	expect := func(part, line string) { want[part] = append(want[part], line) }
 	for _, s := range scenarios {
-		line := verdicts(s.dependency, s.fault, 0, 0, s.may, 0)
-		if strings.Count(partOf(string(text), s.dependency), line) != 1 {
-			t.Errorf("%s does not stand there once: %s", document, line)
+		expect(s.dependency, verdicts(s.dependency, s.fault, 0, 0, s.may, 0))
+	}
+	for _, what := range kills {
+		expect("kills", killVerdicts(what, 0, 0, 0))
+	}
+	for _, m := range machineRows {
+		expect("machine", verdicts(m.what, m.fault, 0, 0, m.may, 0))
+	}
+	for part, rows := range map[string][]struct{ what, found string }{"fleet": promises, "outage": outageRows, "soak": soakRows} {
+		for _, r := range rows {
+			expect(part, promised(r.what, r.found))
+		}
+	}
+	for _, p := range parts {
+		body := partOf(string(text), p.name)
+		if body == "" {
+			t.Logf("%s: %s has not been run", document, p.title)
+			continue
+		}
+		for _, line := range want[p.name] {
+			if strings.Count(body, "\n"+line) != 1 {
+				t.Errorf("%s, %s: not there once: %s", document, p.title, line)
+			}
+		}
+		// Of the first table there is no other row; a soak's minutes are a second.
+		table, _, _ := strings.Cut(body[strings.Index(body, "|---|")+1:], "\n\n")
+		if n := strings.Count(table, "\n|"); n != len(want[p.name]) {
+			t.Errorf("%s, %s: %d rows, want %d", document, p.title, n, len(want[p.name]))
 		}
 	}
 }

@@ -54,7 +54,9 @@ func begin(t testing.TB, perSecond int, next func(n int) question, targets ...*t
 				sent := time.Now()
 				a := to.ask(q.token)
 				o := observation{q, a, sent, time.Now()}
-				o.token = "" // a soak remembers many
+				if a.failed == "" {
+					o.token = "" // what failed may be asked again; the others are many
+				}
 				<-places
 				l.mu.Lock()
 				defer l.mu.Unlock()
