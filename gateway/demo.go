@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -71,20 +73,40 @@ func demo(ctx context.Context, cmd *cobra.Command, listen, admin, dir string) er
 	var failed error
 	err = serve(ctx, cfg, log, sandboxMode, func(s *server) {
 		if failed = os.WriteFile(filepath.Join(dir, "ca.pem"), s.front.RootPEM(), 0o644); failed == nil {
-			fmt.Fprintf(cmd.OutOrStdout(), demoText, s.public.Addr(), s.private.Addr(), dir, s.public.Addr())
+			fmt.Fprintf(cmd.OutOrStdout(), demoText, fromHere(s.public.Addr()), s.private.Addr(), quoted(dir))
 		}
 	})
 	return errors.Join(err, failed)
 }
 
-const demoText = `Four simulated provinces and a gateway are running: https://%s (metrics: http://%s/metrics).
+const demoText = `Four simulated provinces and a gateway are running: https://%[1]s (metrics: http://%[2]s/metrics).
 Every line of %[3]s/samples/expected.csv says what its file must give. Try one in another terminal:
 
-  curl -s --cacert %[3]s/ca.pem -H "Authorization: Bearer $(cat %[3]s/api-key)" -H 'Content-Type: application/jwt' --data-binary @%[3]s/samples/valid-310000-company.jwt https://%[4]s/v1/verify
+  curl -s --cacert %[3]s/ca.pem -H "Authorization: Bearer $(cat %[3]s/api-key)" -H 'Content-Type: application/jwt' --data-binary @%[3]s/samples/valid-310000-company.jwt https://%[1]s/v1/verify
 
-The credential demo:CODE gets the answer with that code (demo:EXPIRED, demo:RATE_LIMITED, demo:SLOW, …); https://%[4]s/docs lists them.
+The credential demo:CODE gets the answer with that code (demo:EXPIRED, demo:RATE_LIMITED, demo:SLOW, …); https://%[1]s/docs lists them.
 End with Ctrl-C.
 `
+
+// fromHere is an address by which this machine reaches a listener: the
+// certificate does not name the address that stands for all of them.
+func fromHere(listener net.Addr) string {
+	at, err := netip.ParseAddrPort(listener.String())
+	if err != nil || !at.Addr().IsUnspecified() {
+		return listener.String()
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port()).String()
+}
+
+// quoted is a path as a shell reads it.
+func quoted(path string) string {
+	if !strings.ContainsFunc(path, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+", r)
+	}) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
 
 // demoAppKey is what Zhejiang's simulated registry asks its callers for.
 const demoAppKey = "demo-app-key"
