@@ -67,7 +67,7 @@ tls: { mode: internal }
 trust: { source: %q, roots: [ root.jwk ], ca_file: ca.pem }
 registries:
 %srelying_parties:
-  - { id: bench, key_sha256: %q, scopes: [verify, licence, provinces], rate: 1000000, burst: 1000000, lane: hall }
+  - { id: bench, key_sha256: %q, scopes: [verify, provinces], rate: 1000000, burst: 1000000, lane: hall }
 `
 
 // A gateway is a running one.

@@ -15,6 +15,7 @@ import (
 
 	"tongyan/keys"
 	"tongyan/verifiers"
+	"tongyan/verifiers/envelope"
 	"tongyan/verifiers/testworld"
 )
 
@@ -146,6 +147,16 @@ func independent(t *testing.T, token []byte, f *verifiers.Finding) {
 		var got string
 		if err := json.Unmarshal(claims.Licence[name], &got); err != nil || got != want || got == "" {
 			t.Fatalf("licence.%s read differently: %v", name, err)
+		}
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	token := []byte(testworld.New(b).Good())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := (envelope.Envelope{}).Open(token); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
