@@ -122,7 +122,7 @@ func (p *parts) buildTrust(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.book = keys.NewBook(p.list.Remembered(), keys.Terms{Refresh: cfg.Keys.Refresh, MaxStale: cfg.Keys.MaxStale})
+	p.book = keys.NewBook(p.list.Remembered(), keys.Terms{Refresh: cfg.Keys.Refresh, MaxStale: cfg.Keys.MaxStale, Skew: cfg.Policy.ClockSkew})
 	p.sets, err = jwks.New(jwks.Config{
 		Fetch: p.fetch, Refresh: cfg.Keys.Refresh, RefetchInterval: cfg.Keys.RefetchInterval, MaxStale: cfg.Keys.MaxStale,
 		Dir:   filepath.Join(cfg.StateDir, "keys"),

@@ -77,6 +77,9 @@ type Terms struct {
 	Refresh time.Duration
 	// MaxStale is how long a set counts after its last renewal (default 24 h).
 	MaxStale time.Duration
+	// Skew is how far the trust list's iat may lie ahead of our clock, as where
+	// it was accepted. Default 0, not at all.
+	Skew time.Duration
 }
 
 type entry struct {
@@ -101,9 +104,12 @@ func (s *Snapshot) Expires() time.Time {
 	return s.list.Expires
 }
 
-// Expired reports whether the trust list does not decide any more at now.
+// Expired reports whether the trust list does not decide at now: it has ended,
+// or was issued later than that. One from the future is never accepted, so in
+// that case it is our clock that has gone back; by such a clock good credentials
+// would be ISSUED_IN_FUTURE, and it is not they that are wrong.
 func (s *Snapshot) Expired(now time.Time) bool {
-	return s.list == nil || !now.Before(s.list.Expires)
+	return s.list == nil || !now.Before(s.list.Expires) || s.list.IssuedAt.After(now.Add(s.terms.Skew))
 }
 
 // List returns the trust list, nil where there is none.

@@ -25,6 +25,23 @@ func listOf(version int64, expires time.Time, authorities ...keys.Authority) *ke
 	return &keys.List{Version: version, Expires: expires, Provinces: []keys.Province{{Code: "310000", Active: true, Issuers: authorities}}}
 }
 
+// A clock that shows a time before the list's own is not believed.
+func TestExpired(t *testing.T) {
+	issued := time.Unix(1790000000, 0)
+	book := keys.NewBook(nil, keys.Terms{Skew: time.Minute})
+	list := listOf(1, issued.Add(time.Hour))
+	list.IssuedAt = issued
+	book.SetList(list)
+	for after, want := range map[time.Duration]bool{
+		0: false, time.Hour - 1: false, time.Hour: true, // at exp it has ended
+		-time.Minute: false, -time.Minute - 1: true, -24 * time.Hour: true,
+	} {
+		if got := book.Current().Expired(issued.Add(after)); got != want {
+			t.Errorf("%v after it was issued: expired is %v", after, got)
+		}
+	}
+}
+
 func TestLookup(t *testing.T) {
 	start := time.Unix(1790000000, 0)
 	book := keys.NewBook(nil, keys.Terms{Refresh: 15 * time.Minute, MaxStale: 24 * time.Hour})
