@@ -68,6 +68,16 @@ func write(t *testing.T, name, text string) {
 	must(t, os.WriteFile(document, []byte(b.String()), 0o644))
 }
 
+// writeAll writes a part of several tests, if none of them was left out.
+func writeAll(t *testing.T, name, head string, rows []string, want int) {
+	t.Helper()
+	if len(rows) < want {
+		t.Logf("%s: %d of %d rows were run: not written", name, len(rows), want)
+		return
+	}
+	write(t, name, head+strings.Join(rows, ""))
+}
+
 // partOf is what stands between a part's marks.
 func partOf(text, name string) string {
 	_, rest, found := strings.Cut(text, opening(name))

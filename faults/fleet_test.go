@@ -26,7 +26,7 @@ func promised(what, found string) string { return fmt.Sprintf("| %s | %s |", wha
 
 func TestFleet(t *testing.T) {
 	half(t, true)
-	text := promiseHead
+	var rows []string
 	for i, play := range []func(*testing.T) (found, figures string){rolling, once, together} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			found, figures := play(t)
@@ -35,10 +35,10 @@ func TestFleet(t *testing.T) {
 			}
 			line := promised(promises[i].what, found) + " " + figures + " |\n"
 			t.Log(line)
-			text += line
+			rows = append(rows, line)
 		})
 	}
-	write(t, "fleet", text)
+	writeAll(t, "fleet", promiseHead, rows, len(promises))
 }
 
 func rolling(t *testing.T) (found, figures string) {

@@ -52,11 +52,11 @@ const killRate = 200
 
 func TestKills(t *testing.T) {
 	half(t, true)
-	text := killHead
+	var rows []string
 	for i, play := range []func(t *testing.T, what string) kill{killGateway, killEdge, killMaster} {
-		t.Run(fmt.Sprint(i), func(t *testing.T) { text += play(t, kills[i]).judge(t) })
+		t.Run(fmt.Sprint(i), func(t *testing.T) { rows = append(rows, play(t, kills[i]).judge(t)) })
 	}
-	write(t, "kills", text)
+	writeAll(t, "kills", killHead, rows, len(kills))
 }
 
 // A gateway is killed in the short half as well: nothing wrong, and it comes

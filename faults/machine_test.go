@@ -22,7 +22,7 @@ var machineRows = []struct{ what, fault, may string }{
 	{"descriptors", "256, and 400 idle connections", "REGISTRY_UNAVAILABLE, or no connection"},
 	{"clock", "ten minutes ahead", ""},
 	{"clock", "eight days ahead: the trust list has ended", "TRUST_LIST_EXPIRED"},
-	{"clock", "two hours behind", "TRUST_LIST_EXPIRED"},
+	{"clock", "two hours behind, before the trust list was issued", "TRUST_LIST_EXPIRED"},
 }
 
 // A hardship is one of them, made real.
@@ -38,7 +38,7 @@ type hardship struct {
 
 func TestMachine(t *testing.T) {
 	half(t, true)
-	text := rowHead
+	var rows []string
 	build := []func(*testing.T) hardship{fullState, auditContinues, auditRefuses, fewFiles, hoggedFiles,
 		stepped(10 * time.Minute), stepped(8 * 24 * time.Hour), stepped(-2 * time.Hour)}
 	for i, m := range machineRows {
@@ -47,10 +47,10 @@ func TestMachine(t *testing.T) {
 			r := h.play(t, row{what: m.what, fault: m.fault, may: m.may})
 			r.judge(t)
 			t.Log(r)
-			text += r.String()
+			rows = append(rows, r.String())
 		})
 	}
-	write(t, "machine", machineWords+text)
+	writeAll(t, "machine", machineWords+rowHead, rows, len(machineRows))
 }
 
 const machineWords = `A full disk is a tmpfs of 256 KiB, filled to the last byte. Descriptors are bounded by ` + "`prlimit`" + `. The clock is stepped where nobody
@@ -153,7 +153,7 @@ func fullState(t *testing.T) hardship {
 }
 
 // audited has the audit file on a small disk.
-func audited(t *testing.T, onFull string) (g *gateway, mix *questions, fill, free func()) {
+func audited(t *testing.T, onFull string) (g *gateway, mix *questions, fill, room func()) {
 	dir, fill, free := smallDisk(t)
 	w := newWorld(t)
 	g = w.gateway(setup{more: fmt.Sprintf("audit: { file: %q, max_size: 64KiB, on_full: %s }\n", filepath.Join(dir, "audit.jsonl"), onFull)})
