@@ -16,7 +16,7 @@ const (
 	// tripAfter failures in a row Redis is left alone.
 	tripAfter = 3
 	// probeEvery is how often it is then tried; jitter takes up to half away.
-	probeEvery = 300 * time.Millisecond
+	probeEvery = 100 * time.Millisecond
 	// breakerRest is how long the breaker wants to be left alone: less than any
 	// time between probes, which set the pace.
 	breakerRest = probeEvery / 3

@@ -47,6 +47,12 @@ const (
 	maxQuestions = 1024
 	// maxBatch questions or writes share a round trip.
 	maxBatch = 64
+
+	// poolSize is more connections than are ever needed at a time (readers, two
+	// writers, the probe, an announcement, a few tokens). It is also after how
+	// many failed dials the library dials only once a second, by itself: with
+	// ten it found a new master up to a second after our probes could have.
+	poolSize = 100
 )
 
 // shared is the Redis behind the memory. Its own goroutines put the questions of
@@ -132,8 +138,7 @@ func dial(o *RedisOptions, socket time.Duration) redis.UniversalClient {
 		ReadTimeout:           socket,
 		WriteTimeout:          socket,
 		PoolTimeout:           socket,
-		PoolSize:              readers + 8, // two writers, the probe, an announcement, a few tokens
-		MaxActiveConns:        readers + 8,
+		PoolSize:              poolSize,
 		PipelinePoolSize:      -1, // everything is a pipeline
 
 		// RESP2 and no CLIENT SETINFO: the less is said on a new connection, the

@@ -144,6 +144,27 @@ func TestRedisKilledAndBack(t *testing.T) {
 	}
 }
 
+// However often it was asked for in vain, Redis is found by the first question
+// after its return, or by the second if the first came too early.
+func TestRedisIsFoundAfterALongAbsence(t *testing.T) {
+	s := redistest.Start(t)
+	heard := newCounts()
+	o := hurried(s)
+	o.Observer = heard.observer()
+	c := open(t, o)
+	request(t, c)
+	s.Kill()
+	eventually(t, "Redis is left alone", func() bool { request(t, c); return !c.Status().Up })
+	failed := func() int { return get(heard, func() int { return heard.failed[facts.OpProbe] }) }
+	eventually(t, "it was asked for often", func() bool { return failed() >= 12 })
+	s.Restart()
+	before := failed()
+	eventually(t, "it is back", func() bool { return c.Status().Up })
+	if n := failed() - before; n > 2 {
+		t.Errorf("%d questions failed although it was there", n)
+	}
+}
+
 func TestRedisDownAtTheStart(t *testing.T) {
 	s := redistest.Start(t)
 	s.Kill()

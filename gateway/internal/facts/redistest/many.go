@@ -15,14 +15,14 @@ import (
 const joinTime = 60 * time.Second
 
 // StartClusterOfSix starts a Redis Cluster of three masters, the first three of
-// nodes, and a replica of each. A master that is silent for half a second is
-// replaced.
+// nodes, and a replica of each. A master that is silent for a quarter of a second
+// is replaced.
 func StartClusterOfSix(t testing.TB) (nodes []*Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), joinTime)
 	defer cancel()
 	for range 6 {
-		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--repl-diskless-sync-delay", "0"))
+		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "250", "--repl-diskless-sync-delay", "0"))
 	}
 	ids := make([]string, len(nodes))
 	for i, node := range nodes {
@@ -62,9 +62,9 @@ const MasterName = "tongyan"
 
 // StartSentinels starts a master, which is the first of servers, two replicas
 // and three sentinels over them, all with a password; that of the sentinels is
-// another. A master that is silent for 300 ms is replaced. The sentinels look at
-// each other and at the servers five times a second instead of once, without
-// which it takes them up to a second longer to say who the new one is.
+// another. A master that is silent for 300 ms is replaced. The sentinels ask each
+// other five times a second instead of once, without which it takes them half a
+// second longer to agree.
 func StartSentinels(t testing.TB, password, ofSentinels string) (servers, sentinels []*Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), joinTime)
