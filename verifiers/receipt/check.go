@@ -17,6 +17,7 @@ import (
 //	KEYS_UNAVAILABLE              the gateway's keys cannot be had: not the receipt's fault
 //	KEY_REVOKED                   the gateway's key is revoked
 //	RECEIPT_SIGNATURE_INVALID     altered, or the gateway has no such key
+//	RECEIPT_MALFORMED             signed, and its claims contradict each other
 //	KEY_REVOKED                   the key behind the licence is revoked
 //	RECEIPT_EXPIRED               its time has ended, or not begun
 //
@@ -77,6 +78,8 @@ func (u *Unverified) Prove(trust Trust, now time.Time, skew time.Duration) (*Cla
 		return nil, code
 	case !u.signed.VerifiedBy(key):
 		return nil, verifiers.ReceiptSignatureInvalid
+	case u.claims.consistent() != nil:
+		return nil, verifiers.ReceiptMalformed
 	}
 	c := *u.claims
 	if trust.revoked(&c) {

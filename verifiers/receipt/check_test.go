@@ -94,6 +94,10 @@ func TestRefused(t *testing.T) {
 		}
 		return strings.Replace(claims, from, to, 1)
 	}
+	altered := func(from, to string) string {
+		parts := strings.Split(good, ".")
+		return parts[0] + "." + encode([]byte(edit(from, to))) + "." + parts[2]
+	}
 	trust := receipt.Only(gateway, s.Keys())
 	if _, code := receipt.Check([]byte(resign(header, claims)), trust, now, skew); code != verifiers.OK {
 		t.Fatalf("the fixture itself: %s", code)
@@ -125,6 +129,9 @@ func TestRefused(t *testing.T) {
 		"as_of yesterday":    {token: resign(header, edit(`"2026-10-01T03:59:00Z"`, `"yesterday"`)), want: verifiers.ReceiptMalformed},
 		"not a credit code":  {token: resign(header, edit(code, "913100001322602500")), want: verifiers.ReceiptMalformed},
 		"short digest":       {token: resign(header, edit(`"sha-256:`, `"sha-256:AA`)), want: verifiers.ReceiptMalformed},
+		"verdict altered":    {token: altered(`"VALID"`, `"INVALID"`), want: verifiers.ReceiptSignatureInvalid},
+		"a check altered":    {token: altered(`"registry","outcome":"passed"`, `"registry","outcome":"failed"`), want: verifiers.ReceiptSignatureInvalid},
+		"code altered":       {token: altered(code, "913100001322602500"), want: verifiers.ReceiptSignatureInvalid},
 		"a stranger":         {token: good, trust: receipt.Only("https://other.example", s.Keys()), want: verifiers.ReceiptIssuerNotRecognised},
 		"nobody trusted":     {token: good, trust: receipt.Trust{List: snapshot(list{})}, want: verifiers.ReceiptIssuerNotRecognised},
 		"keys not at hand":   {token: good, trust: receipt.Only(gateway, nil), want: verifiers.KeysUnavailable},

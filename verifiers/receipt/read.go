@@ -19,8 +19,10 @@ const maxTime = 253402300799
 // The longest texts that are read, in bytes; a receipt of ours is far below.
 const maxName = 2048
 
-// read takes the claims out of a receipt's payload. Errors say which claim is
-// wrong and quote nothing of it. Claims that it does not know are ignored.
+// read takes the claims out of a receipt's payload, by their form alone: what
+// they say together is a question to ask of a genuine receipt, see consistent.
+// Errors say which claim is wrong and quote nothing of it. Claims that it does
+// not know are ignored.
 func read(payload []byte) (*Claims, error) {
 	v, err := strict.Parse(payload)
 	if err != nil {
@@ -59,11 +61,7 @@ func read(payload []byte) (*Claims, error) {
 	c.IssuedAt, c.Expires, c.TrustVersion = time.Unix(iat, 0).UTC(), time.Unix(exp, 0).UTC(), version
 	c.Code = verifiers.Code(code)
 	c.Issuer, c.Key = keys.Issuer(issuer), keys.Thumbprint(key)
-	if uniscid != "" {
-		if c.Uniscid, err = licence.ParseUSCC(uniscid); err != nil {
-			return nil, errors.New("uniscid is not a credit code")
-		}
-	}
+	c.Uniscid = licence.USCC(uniscid) // consistent checks it
 	if c.Verdict, ok = outcomeOf(verdict); !ok {
 		return nil, errors.New("verdict is none of the three")
 	}
@@ -80,7 +78,7 @@ func read(payload []byte) (*Claims, error) {
 	if c.Checks, err = readChecks(v.Get("checks")); err != nil {
 		return nil, err
 	}
-	return c, c.consistent()
+	return c, nil
 }
 
 // readChecks reads all the checks, in their order (contract §5).
@@ -102,8 +100,16 @@ func readChecks(v strict.Value) ([]Checked, error) {
 }
 
 // consistent refuses claims that contradict each other: a gateway that signs
-// such has lost its mind or its key, and no reading of them is the safe one.
+// such has lost its mind or its key, and no reading of them is the safe one. It
+// is asked behind the signature: whoever changes one word of a receipt has
+// altered it (RECEIPT_SIGNATURE_INVALID), whatever else that word should agree
+// with.
 func (c *Claims) consistent() error {
+	if c.Uniscid != "" {
+		if _, err := licence.ParseUSCC(string(c.Uniscid)); err != nil {
+			return errors.New("uniscid is not a credit code")
+		}
+	}
 	proven := c.passed(verifiers.CheckSignature)
 	if (c.Issuer != "") != proven || (c.Key != "") != proven || (c.Uniscid != "") != (proven && c.passed(verifiers.CheckSubject)) {
 		return errors.New("issuer and key go with a good signature, uniscid with a good subject besides")
