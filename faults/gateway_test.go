@@ -48,7 +48,7 @@ func (w *world) prepare(s setup) *gateway {
 	g := &gateway{w: w, listen: freeAddress(w.t), admin: freeAddress(w.t),
 		config: filepath.Join(w.dir, fmt.Sprintf("gateway-%d.yaml", w.gateways)),
 		state:  filepath.Join(w.dir, fmt.Sprintf("state-%d", w.gateways))}
-	g.command = []string{binary, "serve", "--config", g.config}
+	g.command = []string{gatewayBinary, "serve", "--config", g.config}
 	g.target = newTarget(w.t, "https://"+g.listen, w.key, w.servers.pool(), false)
 	must(w.t, os.WriteFile(g.config, []byte(w.yaml(g, s)), 0o600))
 	return g

@@ -213,6 +213,11 @@ func hoggedFiles(t *testing.T) hardship {
 	known := mix.w.good("320000", sandbox.LicenceSpec{})
 	return hardship{g: g, mix: mix, codes: []string{"REGISTRY_UNAVAILABLE", "KEYS_UNAVAILABLE"}, refusals: true,
 		set: func() { hog.take(400) }, mend: hog.leave,
+		bitten: func() bool { // nobody new is let in
+			stranger := newTarget(t, g.target.url, g.target.key, mix.w.servers.pool(), false)
+			stranger.client.Timeout = time.Second
+			return stranger.ask(known.token).failed != ""
+		},
 		recovered: func() bool {
 			fresh := newTarget(t, g.target.url, g.target.key, mix.w.servers.pool(), false)
 			return fresh.ask(known.token).is(known.verdict, known.code) && g.ready() == http.StatusOK

@@ -20,9 +20,9 @@ var (
 // document is what the long half writes.
 const document = "../docs/faults.md"
 
-// binary is the gateway as it is shipped: built for this run, linked statically
+// gatewayBinary is the gateway as it is shipped: built for this run, linked statically
 // and without the race detector.
-var binary string
+var gatewayBinary string
 
 // garbage is what a toxic of ours is called.
 const garbage = "garbage"
@@ -45,8 +45,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "gateway")
-	if err := build(binary); err != nil {
+	gatewayBinary = filepath.Join(dir, "gateway")
+	if err := build(gatewayBinary); err != nil {
 		fmt.Fprintln(os.Stderr, "the gateway does not build:", err)
 		return 1
 	}
