@@ -25,7 +25,7 @@ func TestAnswer(t *testing.T) {
 	w := r.post(good)
 	v := given(t, w)
 	at := testworld.Now.UTC()
-	if !regexp.MustCompile(`^vrf_[A-Za-z0-9_-]{16}$`).MatchString(v.ID) {
+	if !regexp.MustCompile(`^vrf_[A-Z2-7]{16}$`).MatchString(v.ID) {
 		t.Errorf("id %q", v.ID)
 	}
 	if v.Verdict != "VALID" || v.Code != "OK" || v.Warnings == nil || len(v.Warnings) != 0 || v.Format != "ebl+jwt" || v.TrustListVersion != 7 ||

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"io"
 	"net/http"
 	"os"
@@ -82,9 +80,8 @@ func (a *API) line(ctx context.Context, c *call, seq int64, line, dst []byte) []
 	defer ticket.Leave()
 	out := answers.Get().(*[]byte)
 	defer answers.Put(out)
-	var raw [12]byte
-	rand.Read(raw[:])
-	if _, err := a.judge(crowd.With(ctx, ticket), c, ask, "vrf_"+base64.RawURLEncoding.EncodeToString(raw[:]), out); err != nil {
+	ids := newIDs()
+	if _, err := a.judge(crowd.With(ctx, ticket), c, ask, "vrf_"+string(ids[:16]), out); err != nil {
 		return appendFault(dst, c, seq, err)
 	}
 	dst = appendSeq(dst, seq)
