@@ -21,9 +21,9 @@ const (
 
 // budget is each gateway's of calls a second to one registry, and its burst.
 const (
-	outageRate = 20
-	budget     = 10.0
-	burst      = 1 // a tenth of the rate
+	outageRate = 60
+	budget     = 5.0
+	burst      = 1 // a tenth of the rate, but one
 )
 
 // outageRows are what must hold, and the words for it if it does.
@@ -66,7 +66,7 @@ func TestOutage(t *testing.T) {
 	warmed := time.Now()
 	l := begin(t, outageRate, mix.next, targets...)
 	start := time.Now()
-	time.Sleep(3 * time.Second)
+	time.Sleep(10 * time.Second)
 
 	gone := time.Now()
 	w.publish(func(list *sandbox.List) { list.Exp = gone.Add(time.Duration(trustShare * float64(lasts))).Unix() })
@@ -112,7 +112,7 @@ func TestOutage(t *testing.T) {
 		}
 	}
 	well := time.Now()
-	time.Sleep(5 * time.Second)
+	time.Sleep(10 * time.Second)
 	most := herd()
 	readiness := ready()
 	l.end()
