@@ -40,8 +40,9 @@ Caddy, a real ACME server; the provinces are simulated. A question is held again
 These columns are verdicts: a run that finds others fails. The rest are figures of one run, on two cores that ran everything at once.
 In the tables of dependencies 100 questions a second are asked: six of ten about licences that are known (good, forged, struck off, revoked),
 the others about new ones. A fault lasts five seconds: *slow* is half a second more a reply, *flapping* 0.35 s away and 0.35 s there, *truncated* half
-of the promised bytes, *garbage* what is no JSON under the right media type (for Redis: other bytes), *gone* a closed port. INDETERMINATE and p99 are
-those from its beginning until all was well; the way back counts from its end.
+of the promised bytes, *garbage* what is no JSON under the right media type (for Redis: other bytes), *gone* a closed port. No pair of dependency and
+fault is left out; a wrong certificate needs TLS, so that row's Redis is ` + "`rediss://`" + `. INDETERMINATE and p99 are those from the fault's beginning until all
+was well; the way back counts from its end.
 `
 
 func opening(name string) string { return "<!-- " + name + ": written by the suite -->\n" }

@@ -7,8 +7,7 @@ type scenario struct {
 	must              bool   // it does bring it about, or the fault did not bite
 }
 
-// scenarios are the rows of the table. What is left out makes no sense; see
-// omitted.
+// scenarios are the rows of the table: all eight faults of all six dependencies.
 var scenarios = []scenario{
 	{"registry", "slow", "", false},
 	{"registry", "hang", "REGISTRY_UNAVAILABLE", true},
