@@ -33,7 +33,10 @@ const (
 	// crowdWait is how long a request may wait for a core before others are
 	// refused: some ten times what a verification takes, and nothing to a person.
 	crowdWait = 10 * time.Millisecond
-	headEvery = 5 * time.Minute
+	// crowdBurst is how many ES256 checks may be under way for each place in
+	// flight before it is known to be crowded.
+	crowdBurst = 2
+	headEvery  = 5 * time.Minute
 	// heapFloor is memory that is never touched, and so takes none but counts
 	// for the collector. That runs when the heap has doubled, and a gateway which
 	// keeps three megabytes doubles them every few hundred requests.
@@ -153,7 +156,9 @@ func (s *server) listen(ctx context.Context) (err error) {
 		return fmt.Errorf("tls: %w", err)
 	}
 	s.admin = admin.New(admin.Options{Parts: s.status, Gather: p.metrics, Reload: s.reload})
-	s.gate = crowd.New(crowd.Options{Places: p.config.Limits.MaxInFlight, Wait: crowdWait})
+	s.gate = crowd.New(crowd.Options{
+		Places: p.config.Limits.MaxInFlight, Wait: crowdWait, Burst: crowdBurst * p.config.Limits.MaxInFlight,
+	})
 	s.quotas = parties.NewQuotas(p.facts.Tally, func() { p.metrics.Shared("failed", "quota", 1) })
 	p.runs.Go(func() { s.gate.Run(p.life) })
 	p.runs.Go(func() { s.quotas.Run(p.life) })

@@ -96,6 +96,10 @@ type Options struct {
 	// Wait is how long what was let in should wait for a core when it is
 	// crowded. 0: 800 µs, eight ES256 checks.
 	Wait time.Duration
+	// Burst is how many units are let in out of the quiet, where that is more
+	// than Wait has room for: hundreds who come together once are done before
+	// anybody could have come back. Only if it goes on are fewer let in.
+	Burst int
 
 	queue func(busy bool) time.Duration // for tests; nil: yield
 	unit  time.Duration                 // for tests: what a unit takes; 0: see cost.go
@@ -170,8 +174,8 @@ func New(o Options) *Gate {
 	// (refusals, other programs), and to let in fewer would not shorten it.
 	fit := float64(o.Cores) * float64(o.Wait) / float64(o.unit)
 	g.floor = max(float64(floorUnits*o.Cores), fit/2)
-	g.ceiling = max(g.floor, float64(o.Places))
-	g.usual = min(max(4*float64(floorUnits*o.Cores), fit), g.ceiling)
+	g.ceiling = max(g.floor, float64(o.Places), float64(o.Burst))
+	g.usual = min(max(4*float64(floorUnits*o.Cores), fit, float64(o.Burst)), g.ceiling)
 	g.setLimit(g.usual)
 	for l := range lanes {
 		g.lanes[l].places = max(1, int64(placeShares[l]*float64(o.Places)))

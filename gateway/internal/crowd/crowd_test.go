@@ -320,6 +320,37 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// Out of the quiet a burst is let in; when it goes on, as few as otherwise, and
+// after it as many as before.
+func TestBurst(t *testing.T) {
+	wait := time.Duration(0)
+	g := crowd.NewQueueing(crowd.Options{Cores: 1, Places: 500, Wait: time.Millisecond, Burst: 1000}, 0, func(bool) time.Duration { return wait })
+	all := fill(t, g, crowd.Bank, 1)
+	if len(all) != 400 { // of the places
+		t.Errorf("%d of banks", len(all))
+	}
+	for _, ticket := range all {
+		ticket.Leave()
+	}
+	for _, step := range []struct {
+		wait time.Duration
+		want int64
+	}{{time.Second, 10}, {0, 1000}} {
+		wait = step.wait
+		for range 40 {
+			ticket, err := g.Enter(crowd.Hall, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ticket.Leave()
+			g.Tick()
+		}
+		if got := g.State().Limit; got != step.want {
+			t.Errorf("after a wait of %v the limit is %d", wait, got)
+		}
+	}
+}
+
 // However long the wait is, as many may enter as do not cause half of it.
 func TestLimitIsNotToBlame(t *testing.T) {
 	g := crowd.NewQueueing(crowd.Options{Cores: 1, Wait: 10 * time.Millisecond}, 100*time.Microsecond, func(bool) time.Duration { return time.Second })
