@@ -96,6 +96,7 @@ type API struct {
 	Options
 	routes   map[string]route
 	inFlight atomic.Int64
+	arriving atomic.Int64 // bytes of memory that bodies have which are not all there yet
 }
 
 // A route is one page: what it may be asked by whom. open needs nobody's name.

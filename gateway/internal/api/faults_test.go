@@ -265,6 +265,55 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
+// Who sends slowly holds no place in flight; all who do together hold no more
+// memory than those in flight may.
+func TestSlowBodies(t *testing.T) {
+	r := newRig(t, func(o *api.Options) { o.MaxInFlight = 1 })
+	type sender struct {
+		*io.PipeWriter
+		answer chan *httptest.ResponseRecorder
+	}
+	slow := func(begins string) sender {
+		body, in := io.Pipe()
+		s := sender{in, make(chan *httptest.ResponseRecorder, 1)}
+		q := request("POST", "/v1/verify", "", "Content-Type: application/jwt")
+		q.Body, q.ContentLength = body, -1
+		go func() {
+			w := httptest.NewRecorder()
+			r.api.ServeHTTP(w, q)
+			body.Close() // as a server does
+			s.answer <- w
+		}()
+		in.Write([]byte(begins))
+		return s
+	}
+	good := r.world.Good()
+	var senders []sender
+	for range 3 {
+		senders = append(senders, slow(good[:100]))
+	}
+	if w := r.post(good); w.Code != 200 {
+		t.Errorf("beside slow ones: %d %s", w.Code, w.Body)
+	}
+	for _, s := range senders {
+		s.Write([]byte(good[100:]))
+		s.Close()
+		if w := <-s.answer; w.Code != 200 || !strings.Contains(w.Body.String(), `"VALID"`) {
+			t.Errorf("a slow one: %d %s", w.Code, w.Body)
+		}
+	}
+	big := strings.Repeat("x", 130<<10) // more than half of what there is, with room to grow
+	first := slow(big)
+	refused(t, <-slow(big).answer, 503, api.Overloaded)
+	first.Close()
+	if w := <-first.answer; w.Code != 200 || !strings.Contains(w.Body.String(), "FORMAT_MALFORMED") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := r.post(big); w.Code != 200 {
+		t.Errorf("memory was not given back: %d", w.Code)
+	}
+}
+
 type verifierFunc func(context.Context, *verifiers.Request) *verifiers.Response
 
 func (f verifierFunc) Verify(ctx context.Context, q *verifiers.Request) *verifiers.Response {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"tongyan/strict"
 	"tongyan/verifiers"
@@ -28,7 +29,9 @@ type expectation struct{ uniscid, entname, lerep *string }
 
 const tooLong = "the body is longer than limits.max_body"
 
-// body reads the whole request body into a buffer that give returns.
+// body reads the whole request body into a buffer that give returns. Bodies take
+// no place in flight while they arrive, or few slow senders would keep all others
+// out; together they get no more memory than bodies in flight may have.
 func (a *API) body(c *call) (buf *[]byte, err error) {
 	if c.r.ContentLength > a.MaxBody {
 		a.hear(c)
@@ -39,9 +42,18 @@ func (a *API) body(c *call) (buf *[]byte, err error) {
 	}
 	buf = buffers.Get().(*[]byte)
 	*buf = (*buf)[:0]
+	var held int64
+	defer func() { a.arriving.Add(-held) }()
 	for {
 		if len(*buf) == cap(*buf) {
 			*buf = append(*buf, 0)[:len(*buf)]
+		}
+		if more := int64(cap(*buf)) - held; more > 0 {
+			held += more
+			if a.arriving.Add(more) > a.MaxInFlight*a.MaxBody {
+				give(buf)
+				return nil, problem(Overloaded, "too many bodies at once").after(time.Second)
+			}
 		}
 		n, err := c.r.Body.Read((*buf)[len(*buf):cap(*buf)])
 		*buf = (*buf)[:len(*buf)+n]

@@ -9,15 +9,15 @@ import (
 // checkReceipt is POST /v1/receipts/verify. A receipt that is not good is an
 // answer, as a licence is that is not.
 func (a *API) checkReceipt(c *call) error {
-	if err := a.enter(); err != nil {
-		return err
-	}
-	defer a.leave()
 	body, err := a.body(c)
 	if err != nil {
 		return err
 	}
 	defer give(body)
+	if err := a.enter(); err != nil {
+		return err
+	}
+	defer a.leave()
 	media, err := mediaType(c.r.Header)
 	if err != nil {
 		return err

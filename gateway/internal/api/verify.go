@@ -16,15 +16,16 @@ import (
 
 // verify is POST /v1/verify.
 func (a *API) verify(c *call) error {
-	if err := a.enter(); err != nil {
-		return err
-	}
-	defer a.leave()
 	body, err := a.body(c)
 	if err != nil {
 		return err
 	}
 	defer give(body)
+	// Only now: who sends slowly would hold a place for nothing.
+	if err := a.enter(); err != nil {
+		return err
+	}
+	defer a.leave()
 	once, err := a.once(c, *body)
 	if err != nil {
 		return err
