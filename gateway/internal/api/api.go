@@ -96,6 +96,7 @@ type API struct {
 	Options
 	routes   map[string]route
 	inFlight atomic.Int64
+	batches  atomic.Int64 // of those in flight
 	arriving atomic.Int64 // bytes of memory that bodies have which are not all there yet
 }
 
@@ -232,6 +233,25 @@ func (a *API) enter() error {
 	}
 	a.Meter.InFlight(1)
 	return nil
+}
+
+// enterBatch takes a place for a batch, which may keep it for hours: all batches
+// together get half of the places.
+func (a *API) enterBatch() error {
+	if a.batches.Add(1) > max(1, a.MaxInFlight/2) {
+		a.batches.Add(-1)
+		return problem(Overloaded, "too many batches at once").after(time.Second)
+	}
+	if err := a.enter(); err != nil {
+		a.batches.Add(-1)
+		return err
+	}
+	return nil
+}
+
+func (a *API) leaveBatch() {
+	a.leave()
+	a.batches.Add(-1)
 }
 
 func (a *API) leave() {

@@ -36,10 +36,10 @@ func (a *API) batch(c *call) error {
 	if len(c.r.Header["Content-Encoding"]) > 0 {
 		return problem(UnsupportedMediaType, "send the body without Content-Encoding")
 	}
-	if err := a.enter(); err != nil {
+	if err := a.enterBatch(); err != nil {
 		return err
 	}
-	defer a.leave()
+	defer a.leaveBatch()
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
 	rc := http.NewResponseController(c.w)

@@ -314,6 +314,41 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
+// Batches, which last, leave half of the places to others.
+func TestBatchesInFlight(t *testing.T) {
+	r := newRig(t, func(o *api.Options) { o.MaxInFlight = 2 })
+	begin := func() (in *io.PipeWriter, answer chan *httptest.ResponseRecorder) {
+		body, in := io.Pipe()
+		answer = make(chan *httptest.ResponseRecorder, 1)
+		q := request("POST", "/v1/verify/batch", "", "Content-Type: application/x-ndjson")
+		q.Body = body
+		go func() {
+			w := httptest.NewRecorder()
+			r.api.ServeHTTP(timed{w}, q)
+			body.Close()
+			answer <- w
+		}()
+		return in, answer
+	}
+	line := `{"credential":"` + r.world.Good() + `"}` + "\n"
+	in, first := begin()
+	io.WriteString(in, line)
+	_, second := begin()
+	refused(t, <-second, 503, api.Overloaded)
+	if w := r.post(r.world.Good()); w.Code != 200 {
+		t.Errorf("beside a batch: %d", w.Code)
+	}
+	in.Close()
+	if w := <-first; !strings.Contains(w.Body.String(), `"VALID"`) {
+		t.Errorf("the batch: %d %s", w.Code, w.Body)
+	}
+	in, third := begin()
+	in.Close()
+	if w := <-third; w.Code != 200 {
+		t.Errorf("its place was not given back: %d", w.Code)
+	}
+}
+
 type verifierFunc func(context.Context, *verifiers.Request) *verifiers.Response
 
 func (f verifierFunc) Verify(ctx context.Context, q *verifiers.Request) *verifiers.Response {
