@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tongyan/internal/freeport"
 )
 
 // An Endpoint is one server of the sandbox: an address that stays the same
@@ -101,7 +103,12 @@ func (e *Endpoint) Clear() error { return e.Set(Fault{}) }
 func (e *Endpoint) open() error {
 	e.life.Lock()
 	defer e.life.Unlock()
-	e.addr = "127.0.0.1:0"
+	// It may go away and must come back where it was.
+	port, err := freeport.Get(freeport.Highest)
+	if err != nil {
+		return fmt.Errorf("sandbox: %s: %w", e.name, err)
+	}
+	e.addr = freeport.Address(port)
 	return e.start()
 }
 
