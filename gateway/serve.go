@@ -156,7 +156,13 @@ func (s *server) listen(ctx context.Context) (err error) {
 		return fmt.Errorf("tls: %w", err)
 	}
 	s.admin = admin.New(admin.Options{Parts: s.status, Gather: p.metrics, Reload: s.reload})
+	// One thread more than there are cores stands by for the network, while the
+	// cores work: who arrives then is looked at when the system says so, not
+	// when a core has nothing else to do.
+	cores := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(cores + 1)
 	s.gate = crowd.New(crowd.Options{
+		Cores:  cores,
 		Places: p.config.Limits.MaxInFlight, Wait: crowdWait, Burst: crowdBurst * p.config.Limits.MaxInFlight,
 	})
 	s.quotas = parties.NewQuotas(p.facts.Tally, func() { p.metrics.Shared("failed", "quota", 1) })

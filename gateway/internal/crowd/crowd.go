@@ -101,7 +101,7 @@ type Options struct {
 	// anybody could have come back. Only if it goes on are fewer let in.
 	Burst int
 
-	queue func(busy bool) time.Duration // for tests; nil: yield
+	queue func(busy bool) time.Duration // for tests; nil: a core is waited for
 	unit  time.Duration                 // for tests: what a unit takes; 0: see cost.go
 }
 
@@ -116,9 +116,10 @@ type Gate struct {
 	inside  atomic.Int64 // tickets, paused ones too
 	lanes   [lanes]lane
 
-	waited atomic.Int64 // nanoseconds that tickets of this interval waited for a core
-	waits  atomic.Int64 // how many did
-	hungry atomic.Bool  // somebody was refused for want of units
+	cores  chan struct{} // one for each ticket that has a core
+	waited atomic.Int64  // nanoseconds that tickets of this interval waited for a core
+	waits  atomic.Int64  // how many did
+	hungry atomic.Bool   // somebody was refused for want of units
 
 	born    time.Time
 	company atomic.Bool            // a hall or a bank came within the last second
@@ -162,13 +163,10 @@ func New(o Options) *Gate {
 	if o.Wait <= 0 {
 		o.Wait = 800 * time.Microsecond
 	}
-	if o.queue == nil {
-		o.queue = yield
-	}
 	if o.unit <= 0 {
 		o.unit = unit
 	}
-	g := &Gate{Options: o, born: time.Now(), quiet: alone}
+	g := &Gate{Options: o, cores: make(chan struct{}, o.Cores), born: time.Now(), quiet: alone}
 	// As many as wait as long as wanted, if each takes a unit's time. Where the
 	// wait is too long even with half of them, it is others who keep the cores
 	// (refusals, other programs), and to let in fewer would not shorten it.
@@ -187,19 +185,6 @@ func New(o Options) *Gate {
 	return g
 }
 
-// yield puts whoever was let in behind what else is ready to run, and measures
-// how long that takes: the wait for a core. It lets those who just arrived be
-// looked at, and refused, before work that can wait its turn goes on; otherwise
-// the crowd would stand unseen in front of the gate.
-func yield(busy bool) time.Duration {
-	if !busy {
-		return 0
-	}
-	start := time.Now()
-	runtime.Gosched()
-	return time.Since(start)
-}
-
 // Enter lets work of a cost in, or returns a *Refused at once. Whoever gets a
 // ticket gives it back by Leave.
 func (g *Gate) Enter(lane Lane, cost int64) (*Ticket, error) {
@@ -208,7 +193,7 @@ func (g *Gate) Enter(lane Lane, cost int64) (*Ticket, error) {
 	if t == nil {
 		return nil, g.refuse(lane)
 	}
-	g.start()
+	t.start()
 	return t, nil
 }
 
@@ -221,7 +206,7 @@ func (g *Gate) Await(ctx context.Context, lane Lane, cost int64) (*Ticket, error
 	for {
 		if t := g.try(lane, cost); t != nil {
 			g.lanes[lane].offered.Add(cost)
-			g.start()
+			t.start()
 			return t, nil
 		}
 		turn := make(chan struct{})
@@ -259,14 +244,6 @@ func (g *Gate) try(l Lane, cost int64) *Ticket {
 	lane.own.Add(1)
 	lane.admitted.Add(cost)
 	return &Ticket{gate: g, lane: lane, cost: cost, working: true}
-}
-
-// start waits for a core.
-func (g *Gate) start() {
-	if wait := g.queue(g.working.Load() > int64(g.Cores)); wait > 0 {
-		g.waited.Add(int64(wait))
-	}
-	g.waits.Add(1)
 }
 
 func (g *Gate) refuse(l Lane) error {

@@ -320,6 +320,49 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// As many as there are cores work; the others wait until one of them leaves, or
+// waits for something else, and that wait lowers the limit.
+func TestCores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := crowd.New(crowd.Options{Cores: 2, Places: 100, Wait: time.Millisecond})
+		before := g.State().Limit
+		working := make(chan *crowd.Ticket, 6)
+		for range 6 {
+			go func() {
+				ticket, err := g.Enter(crowd.Hall, 1)
+				if err != nil {
+					t.Error(err)
+				}
+				working <- ticket
+			}()
+		}
+		synctest.Wait()
+		if n := len(working); n != 2 {
+			t.Fatalf("%d work on two cores", n)
+		}
+		time.Sleep(10 * time.Millisecond)
+		first, second := <-working, <-working
+		first.Leave()
+		first.Leave() // counts once
+		second.Pause()
+		synctest.Wait()
+		if n := len(working); n != 2 {
+			t.Errorf("%d work, when one left and one waits for others", n)
+		}
+		second.Resume() // at once, whoever works
+		second.Leave()
+		for range 4 {
+			(<-working).Leave()
+		}
+		if g.Tick(); g.State().Limit >= before {
+			t.Errorf("the limit is %d, and was %d", g.State().Limit, before)
+		}
+		if s := g.State(); s.Working != 0 || s.Inside != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // Out of the quiet a burst is let in; when it goes on, as few as otherwise, and
 // after it as many as before.
 func TestBurst(t *testing.T) {

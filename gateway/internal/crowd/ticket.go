@@ -13,7 +13,39 @@ type Ticket struct {
 	lane    *lane
 	cost    int64
 	working bool // neither paused nor left
+	core    bool // has one of the gate's cores
 	left    bool
+}
+
+// start waits for a core. As many as there are cores work, and no more: whoever
+// else was let in stands apart, so that those who just arrive are looked at, and
+// refused, by what is left of the processors; among all that is
+// ready to run they would stand unseen in front of the gate.
+func (t *Ticket) start() {
+	g := t.gate
+	wait := time.Duration(0)
+	if g.queue != nil {
+		wait = g.queue(g.working.Load() > int64(g.Cores))
+	} else {
+		select {
+		case g.cores <- struct{}{}:
+		default:
+			began := time.Now()
+			g.cores <- struct{}{}
+			wait = time.Since(began)
+		}
+		t.core = true
+	}
+	g.waited.Add(int64(wait))
+	g.waits.Add(1)
+}
+
+// rest gives the core back.
+func (t *Ticket) rest() {
+	if t.core {
+		t.core = false
+		<-t.gate.cores
+	}
 }
 
 // Correct says what the work really costs, once that is known.
@@ -29,14 +61,15 @@ func (t *Ticket) Pause() {
 	if !t.working {
 		return
 	}
+	t.rest()
 	t.working = false
 	t.gate.working.Add(-t.cost)
 	t.lane.own.Add(-1)
 	t.gate.wake(1)
 }
 
-// Resume says that the work goes on. It is never refused: what was let in is
-// brought to its end.
+// Resume says that the work goes on. It is never refused, and waits for no core:
+// what was let in is brought to its end.
 func (t *Ticket) Resume() {
 	if t.working || t.left {
 		return
@@ -70,6 +103,7 @@ func (t *Ticket) breathe() {
 	if !g.company.Load() {
 		return
 	}
+	t.rest()
 	g.working.Add(-t.cost)
 	now, last := int64(time.Since(g.born)), g.breath.Load()
 	if now-last >= int64(breathEvery) && g.breath.CompareAndSwap(last, now) {
