@@ -32,7 +32,7 @@ import (
 const (
 	// crowdWait is how long a request may wait for a core before others are
 	// refused: some ten times what a verification takes, and nothing to a person.
-	crowdWait = 10 * time.Millisecond
+	crowdWait = 20 * time.Millisecond
 	// crowdBurst is how many ES256 checks may be under way for each place in
 	// flight before it is known to be crowded.
 	crowdBurst = 2

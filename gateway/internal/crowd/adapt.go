@@ -39,11 +39,19 @@ func (g *Gate) tick() {
 	// Where nobody was refused there is no reason to let in more than usual: a
 	// limit that grew in quiet times would be no limit when the crowd comes. One
 	// that stayed low would refuse who comes together after the crowd has gone.
+	// For a burst there is room again when the crowd has not come back for a second.
+	if g.calm++; gradient < 1 || hungry {
+		g.calm = 0
+	}
+	top := g.fit
+	if g.calm >= calmed {
+		top = g.usual
+	}
 	switch {
-	case gradient < 1 || hungry:
+	case g.calm == 0:
 		g.setLimit(g.limit * gradient)
-	case g.limit < g.usual:
-		g.setLimit(min(g.limit*gradient, g.usual))
+	case g.limit < top:
+		g.setLimit(min(g.limit*gradient, top))
 	}
 	g.quiet++
 	for l := range lanes {

@@ -69,6 +69,7 @@ const (
 
 	breathEvery = 500 * time.Microsecond
 	alone       = 10 // intervals without a hall or a bank
+	calmed      = 10 // intervals after which a crowd is over
 )
 
 // ErrRefused is every refusal by a Gate.
@@ -110,6 +111,7 @@ type Options struct {
 type Gate struct {
 	Options
 	floor, ceiling float64
+	fit            float64 // the limit that Wait has room for
 	usual          float64 // the limit at the start, and again after a quiet while
 
 	working atomic.Int64 // units under way
@@ -134,6 +136,7 @@ type Gate struct {
 	// The business of tick alone.
 	limit float64 // of units
 	quiet int     // intervals since a hall or a bank came
+	calm  int     // intervals since somebody was refused or waited too long
 }
 
 type lane struct {
@@ -166,14 +169,15 @@ func New(o Options) *Gate {
 	if o.unit <= 0 {
 		o.unit = unit
 	}
-	g := &Gate{Options: o, cores: make(chan struct{}, o.Cores), born: time.Now(), quiet: alone}
+	g := &Gate{Options: o, cores: make(chan struct{}, o.Cores), born: time.Now(), quiet: alone, calm: calmed}
 	// As many as wait as long as wanted, if each takes a unit's time. Where the
 	// wait is too long even with half of them, it is others who keep the cores
 	// (refusals, other programs), and to let in fewer would not shorten it.
 	fit := float64(o.Cores) * float64(o.Wait) / float64(o.unit)
 	g.floor = max(float64(floorUnits*o.Cores), fit/2)
 	g.ceiling = max(g.floor, float64(o.Places), float64(o.Burst))
-	g.usual = min(max(4*float64(floorUnits*o.Cores), fit, float64(o.Burst)), g.ceiling)
+	g.fit = min(max(4*float64(floorUnits*o.Cores), fit), g.ceiling)
+	g.usual = min(max(g.fit, float64(o.Burst)), g.ceiling)
 	g.setLimit(g.usual)
 	for l := range lanes {
 		g.lanes[l].places = max(1, int64(placeShares[l]*float64(o.Places)))

@@ -376,11 +376,12 @@ func TestBurst(t *testing.T) {
 		ticket.Leave()
 	}
 	for _, step := range []struct {
-		wait time.Duration
-		want int64
-	}{{time.Second, 10}, {0, 1000}} {
+		wait  time.Duration
+		ticks int
+		want  int64
+	}{{time.Second, 40, 10}, {0, 9, 40}, {0, 40, 1000}} {
 		wait = step.wait
-		for range 40 {
+		for range step.ticks {
 			ticket, err := g.Enter(crowd.Hall, 1)
 			if err != nil {
 				t.Fatal(err)
@@ -389,7 +390,7 @@ func TestBurst(t *testing.T) {
 			g.Tick()
 		}
 		if got := g.State().Limit; got != step.want {
-			t.Errorf("after a wait of %v the limit is %d", wait, got)
+			t.Errorf("%d intervals with a wait of %v: the limit is %d, not %d", step.ticks, wait, got, step.want)
 		}
 	}
 }
