@@ -48,6 +48,8 @@ func (a *API) verify(c *call) error {
 	if err != nil {
 		return err
 	}
+	// What follows waits for others: for the shared store, for a slow reader.
+	ticket.Leave()
 	h := c.w.Header()
 	if v := &r.Verdict; v.Source != "" {
 		h["Age"] = []string{strconv.FormatInt(int64(v.Age/time.Second), 10)}

@@ -43,7 +43,9 @@ func (s *Service) checkReceipt(ctx context.Context, token []byte, trust *keys.Sn
 		return nil, verifiers.ReceiptIssuerNotRecognised
 	}
 	if set, ok := s.Gateways.Keys(u.Gateway()); ok && set.Key(u.KeyID()) == nil {
+		back := s.Outside(ctx)
 		s.Gateways.Refetch(ctx, u.Gateway())
+		back()
 	}
 	return u.Prove(receipt.Trust{Keys: s.Gateways.Keys, List: trust}, s.Now(), s.Policy.ClockSkew)
 }

@@ -49,6 +49,7 @@ type Facts interface {
 	// Finding returns what is known of a credential by its digest. hint names
 	// the standing that will likely be wanted next, fetched along with it where
 	// memory knows nothing; it was taken from unproven bytes, not to be believed.
+	// It is called only where the shared store is waited for next.
 	Finding(ctx context.Context, d verifiers.Digest, hint func() verifiers.StandingKey) *verifiers.Finding
 	KeepFinding(d verifiers.Digest, f *verifiers.Finding)
 	// Recall returns a standing from memory, without waiting; none while another

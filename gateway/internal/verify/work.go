@@ -46,7 +46,14 @@ func (w *work) read() {
 		w.known = verifiers.DigestOf(w.body)
 	}
 	w.c.Holder.Expected = len(w.proof) > 0 || w.req.Holder != nil && w.req.Holder.Required
-	if f := w.Facts.Finding(w.ctx, w.known, w.hint); f != nil {
+	back := func() {}
+	f := w.Facts.Finding(w.ctx, w.known, func() verifiers.StandingKey {
+		likely := w.hint()
+		back = w.Outside(w.ctx) // from here on the shared store is waited for
+		return likely
+	})
+	back()
+	if f != nil {
 		w.format, w.c.Finding = f.Format, f
 		if w.req.Format != "" && w.req.Format != f.Format {
 			w.fault(verifiers.HeaderInvalid)
