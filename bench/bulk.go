@@ -265,7 +265,7 @@ func batchHall(ctx context.Context, b *bench) (*table, error) {
 	var whole bulk
 	part := count / b.rounds
 	for i := range b.rounds {
-		a, err := b.paceOf(ctx, g.addr, hall, 1, pause, 6*time.Second)
+		a, err := paceOf(ctx, g.addr, hall, 1, pause, 6*time.Second)
 		if err != nil {
 			return nil, fmt.Errorf("the hall alone: %w", err)
 		}
@@ -279,7 +279,7 @@ func batchHall(ctx context.Context, b *bench) (*table, error) {
 			done, err := sendBatch(ctx, g.addr, key, lines[from:from+part], want[from:from+part], part)
 			bulks <- result{done, err}
 		}()
-		w, err := b.paceOf(ctx, g.addr, hall, 1, pause, 6*time.Second)
+		w, err := paceOf(ctx, g.addr, hall, 1, pause, 6*time.Second)
 		if err != nil {
 			return nil, fmt.Errorf("the hall beside a batch: %w", err)
 		}

@@ -64,7 +64,7 @@ const config = `listen: 127.0.0.1:0
 admin: 127.0.0.2:0
 state_dir: state-%d
 tls: { mode: internal }
-trust: { source: %q, roots: [ root.jwk ], ca_file: ca.pem }
+trust: { source: %q, roots: [ root.jwk ], ca_file: ca.pem%s }
 registries:
 %srelying_parties:
   - { id: bench, key_sha256: %q, scopes: [verify, provinces], rate: 1000000, burst: 1000000, lane: hall }
@@ -78,13 +78,25 @@ type gateway struct {
 
 // start starts a gateway of this site, with nothing in its memory.
 func (s *site) start(ctx context.Context, core string) (*gateway, error) {
+	return s.launch(ctx, core, "", setup{})
+}
+
+// startWith is start with more in the configuration, and with patience for the
+// registries, which are not what is measured there.
+func (s *site) startWith(ctx context.Context, core string, more setup) (*gateway, error) {
+	return s.launch(ctx, core, ", timeout: 10s", more)
+}
+
+// launch starts a gateway; registry is further members of every registry, each
+// behind a comma.
+func (s *site) launch(ctx context.Context, core, registry string, more setup) (*gateway, error) {
 	s.started++
 	var registries strings.Builder
 	for _, p := range s.Provinces() {
-		fmt.Fprintf(&registries, "  %q: { url: %q, ca_file: ca.pem, rate: 50000 }\n", p.Code, p.Registry.URL())
+		fmt.Fprintf(&registries, "  %q: { url: %q, ca_file: ca.pem, rate: 50000%s }\n", p.Code, p.Registry.URL(), registry)
 	}
 	digest := sha256.Sum256([]byte(s.key))
-	text := fmt.Sprintf(config, s.started, s.Trust.URI(), registries.String(), hex.EncodeToString(digest[:]))
+	text := fmt.Sprintf(config, s.started, s.Trust.URI(), more.trust, registries.String(), hex.EncodeToString(digest[:])) + more.parties + more.more
 	if s.redis != "" {
 		text += fmt.Sprintf("redis: { url: %q, seal_key_file: seal.key }\n", "redis://"+s.redis)
 	}

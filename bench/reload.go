@@ -67,7 +67,7 @@ func reloadList(ctx context.Context, b *bench) (*table, error) {
 			done <- nil
 		}()
 		before := g.cpu()
-		t, err := b.paceOf(ctx, g.addr, l, users, pause, 5*time.Second)
+		t, err := paceOf(ctx, g.addr, l, users, pause, 5*time.Second)
 		stop()
 		if failed := <-done; err == nil {
 			err = failed

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -27,37 +25,6 @@ func party(id, key, lane string) string {
 	digest := sha256.Sum256([]byte(key))
 	return fmt.Sprintf("  - { id: %s, key_sha256: %q, scopes: [verify, batch, licence], rate: 1000000, burst: 1000000, lane: %s }\n",
 		id, hex.EncodeToString(digest[:]), lane)
-}
-
-// startWith is start with more in the configuration.
-func (s *site) startWith(ctx context.Context, core string, more setup) (*gateway, error) {
-	s.started++
-	var registries strings.Builder
-	for _, p := range s.Provinces() {
-		fmt.Fprintf(&registries, "  %q: { url: %q, ca_file: ca.pem, rate: 50000, timeout: 10s }\n", p.Code, p.Registry.URL())
-	}
-	digest := sha256.Sum256([]byte(s.key))
-	text := fmt.Sprintf(config, s.started, s.Trust.URI(), registries.String(), hex.EncodeToString(digest[:]))
-	text = strings.Replace(text, "ca_file: ca.pem }", "ca_file: ca.pem"+more.trust+" }", 1)
-	text += more.parties + more.more
-	file := filepath.Join(s.dir, fmt.Sprintf("gateway-%d.yaml", s.started))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	p, err := start(ctx, core, s.binary, "serve", "--config", file)
-	if err != nil {
-		return nil, err
-	}
-	g := &gateway{process: p}
-	line, err := p.await(`"serving",`)
-	if err == nil {
-		_, err = fmt.Sscanf(strings.NewReplacer(`"`, " ", ",", " ").Replace(line), " listen : %s admin : %s", &g.addr, &g.admin)
-	}
-	if err != nil {
-		p.kill()
-		return nil, fmt.Errorf("the gateway does not start: %w", err)
-	}
-	return g, nil
 }
 
 // gauge returns a metric without labels.

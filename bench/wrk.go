@@ -54,9 +54,15 @@ func (t *tally) rate() float64 { return float64(t.Requests) / float64(t.Micros) 
 
 // drive sends a load for a time. Any answer beside 2xx is an error.
 func drive(ctx context.Context, addr string, l *load, d time.Duration) (*tally, error) {
-	cmd := exec.CommandContext(ctx, "taskset", "-c", clientCore, "wrk", "-t", "1", "-c", fmt.Sprint(connections),
-		"-d", fmt.Sprintf("%ds", max(1, int(d.Seconds()))), "-s", l.script, "https://"+addr, "--", l.file, l.key, l.media)
-	out, err := cmd.CombinedOutput()
+	return wrk(ctx, addr, l, connections, d)
+}
+
+// wrk has wrk send a load over so many connections; more are further arguments
+// of its script.
+func wrk(ctx context.Context, addr string, l *load, connections int, d time.Duration, more ...string) (*tally, error) {
+	args := []string{"-c", clientCore, "wrk", "-t", "1", "-c", fmt.Sprint(connections),
+		"-d", fmt.Sprintf("%ds", max(1, int(d.Seconds()))), "-s", l.script, "https://" + addr, "--", l.file, l.key, l.media}
+	out, err := exec.CommandContext(ctx, "taskset", append(args, more...)...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("wrk: %w: %s", err, out)
 	}
