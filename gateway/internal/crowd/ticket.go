@@ -19,8 +19,8 @@ type Ticket struct {
 
 // start waits for a core. As many as there are cores work, and no more: whoever
 // else was let in stands apart, so that those who just arrive are looked at, and
-// refused, by what is left of the processors; among all that is
-// ready to run they would stand unseen in front of the gate.
+// refused, by what is left of the processors; among all that is ready to run they
+// would stand unseen in front of the gate.
 func (t *Ticket) start() {
 	g := t.gate
 	wait := time.Duration(0)
