@@ -149,15 +149,6 @@ func (s *server) wait(ctx context.Context, failed <-chan error) error {
 	}
 }
 
-// cores says how many this process may use, and has one thread more than that
-// stand by for the network while the cores work: who arrives then is looked at
-// when the system says so, not when a core has nothing else to do.
-var cores = sync.OnceValue(func() int {
-	n := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(n + 1)
-	return n
-})
-
 // listen prepares certificates and opens both ports.
 func (s *server) listen(ctx context.Context) (err error) {
 	p := s.parts
@@ -166,7 +157,6 @@ func (s *server) listen(ctx context.Context) (err error) {
 	}
 	s.admin = admin.New(admin.Options{Parts: s.status, Gather: p.metrics, Reload: s.reload})
 	s.gate = crowd.New(crowd.Options{
-		Cores:  cores(),
 		Places: p.config.Limits.MaxInFlight, Wait: crowdWait, Burst: crowdBurst * p.config.Limits.MaxInFlight,
 	})
 	s.quotas = parties.NewQuotas(p.facts.Tally, func() { p.metrics.Shared("failed", "quota", 1) })
