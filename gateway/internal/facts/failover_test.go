@@ -40,6 +40,18 @@ func TestSecureRedis(t *testing.T) {
 		"password, no TLS": func() facts.Options { o := options(s); o.Redis.Password = password; return o }(),
 	} {
 		t.Run(name, func(t *testing.T) {
+			heard := newCounts()
+			o.Observer = heard.observer()
+			patient := open(t, o)
+			for range 3 {
+				if first, err := patient.Spend(context.Background(), someDigest(), time.Now().Add(time.Minute)); first || err == nil {
+					t.Errorf("a nonce that nobody keeps: first %t, error %v", first, err)
+				}
+			}
+			eventually(t, "three refusals are enough", func() bool { return !patient.Status().Up })
+			if n := get(heard, func() int { return heard.unsealed[facts.KindFinding] }); n != 0 {
+				t.Errorf("%d findings that Redis never gave did not open", n)
+			}
 			o.Redis.Patience = 0
 			c := open(t, o)
 			eventually(t, "Redis is left alone", func() bool { request(t, c); return !c.Status().Up })

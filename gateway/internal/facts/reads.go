@@ -104,8 +104,7 @@ func (s *shared) answer(batch []*question) {
 		err = s.health.try(func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), s.patience*9/10)
 			defer cancel()
-			commands, _ := pipe.Exec(ctx) // the commands carry their errors
-			return outage(commands)
+			return outage(carryOut(ctx, pipe))
 		})
 		if err != nil {
 			s.cache.failed(OpRead)
@@ -160,8 +159,8 @@ func (a *answers) tell(q *question, batch error) {
 	}
 	q.findingValue, q.standingValue, q.heldValue = take(a.finding), take(a.standing), take(a.held)
 	if a.leased != nil {
-		err := a.leased.Err()
-		q.leased = err == nil
+		word, err := a.leased.Result()
+		q.leased = err == nil && word == "OK"
 		if err != nil && !errors.Is(err, redis.Nil) {
 			q.err = err
 		}

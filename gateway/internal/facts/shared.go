@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -152,6 +153,20 @@ func (s *shared) close() {
 	close(s.quit)
 	s.works.Wait()
 	_ = s.client.Close() // its connections are of no further interest
+}
+
+// carryOut has Redis carry a pipeline out; the commands carry their errors. The
+// library gives them none when a new connection is refused its password: they
+// would look carried out, and a nonce that nobody keeps would be a fresh one.
+func carryOut(ctx context.Context, pipe redis.Pipeliner) []redis.Cmder {
+	commands, err := pipe.Exec(ctx)
+	if err == nil || slices.ContainsFunc(commands, func(c redis.Cmder) bool { return c.Err() != nil }) {
+		return commands
+	}
+	for _, command := range commands {
+		command.SetErr(err)
+	}
+	return commands
 }
 
 func (s *shared) ping(ctx context.Context) error {

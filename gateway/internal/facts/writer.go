@@ -193,9 +193,8 @@ func (s *shared) exec(pipe redis.Pipeliner, facts bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.socket)
 	defer cancel()
-	commands, _ := pipe.Exec(ctx) // the commands carry their errors
 	down, refused := 0, 0
-	for _, command := range commands {
+	for _, command := range carryOut(ctx, pipe) {
 		switch err := command.Err(); {
 		case err == nil || errors.Is(err, redis.Nil):
 		case isAnswered(err):
