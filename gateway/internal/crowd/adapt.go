@@ -30,6 +30,7 @@ func (g *Gate) Run(ctx context.Context) {
 
 // tick sets the limit by what the last interval saw.
 func (g *Gate) tick() {
+	held := g.held.Swap(0)
 	waited, waits, hungry := g.waited.Swap(0), g.waits.Swap(0), g.hungry.Swap(false)
 	gradient := 1.25
 	if waited > 0 {
@@ -43,6 +44,7 @@ func (g *Gate) tick() {
 	if g.calm++; gradient < 1 || hungry {
 		g.calm = 0
 	}
+	g.busy.Store(g.calm < calmed || held > int64(interval)*int64(g.Cores)/2)
 	top := g.fit
 	if g.calm >= calmed {
 		top = g.usual

@@ -67,9 +67,9 @@ const (
 	maxRetry   = 30 * time.Second
 	memory     = 0.9 // of the last second's traffic, kept from one interval to the next
 
-	breathEvery = 500 * time.Microsecond
-	alone       = 10 // intervals without a hall or a bank
-	calmed      = 10 // intervals after which a crowd is over
+	hearEvery = 500 * time.Microsecond
+	alone     = 10 // intervals without a hall or a bank
+	calmed    = 10 // intervals after which a crowd is over
 )
 
 // ErrRefused is every refusal by a Gate.
@@ -119,13 +119,15 @@ type Gate struct {
 	lanes   [lanes]lane
 
 	cores  chan struct{} // one for each ticket that has a core
+	held   atomic.Int64  // nanoseconds that tickets of this interval held a core
+	busy   atomic.Bool   // they held more than half of the cores, or it is not calm
 	waited atomic.Int64  // nanoseconds that tickets of this interval waited for a core
 	waits  atomic.Int64  // how many did
 	hungry atomic.Bool   // somebody was refused for want of units
 
 	born    time.Time
 	company atomic.Bool            // a hall or a bank came within the last second
-	breath  atomic.Int64           // when the network was last heard, since born
+	due     atomic.Int64           // when the network is to be heard next, nanoseconds since born
 	hear    atomic.Pointer[func()] // has it heard; nil unless Run runs
 
 	// mu guards line. It is held only to add to it or take from it.
