@@ -26,7 +26,8 @@ type site struct {
 	key     string // bearer key of the one relying party
 	redis   string // its address; "" where the gateways have none
 	binary  string
-	started int // gateways so far
+	profile bool // the gateways write CPU profiles into dir
+	started int  // gateways so far
 }
 
 // newSite starts a sandbox.
@@ -35,7 +36,7 @@ func (b *bench) newSite(ctx context.Context) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{Sandbox: box, key: rand.Text(), binary: b.gateway}
+	s := &site{Sandbox: box, key: rand.Text(), binary: b.gateway, profile: b.profile != ""}
 	if s.dir, err = os.MkdirTemp(b.dir, "site-"); err != nil {
 		box.Close()
 		return nil, err
@@ -104,10 +105,15 @@ func (s *site) launch(ctx context.Context, core, registry string, more setup) (*
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, core, s.binary, "serve", "--config", file)
+	args := []string{s.binary, "serve", "--config", file}
+	if s.profile && core == serverCore {
+		args = append(args, "--cpu-profile", fmt.Sprintf("%s-%d%s", s.dir, s.started, cpuProfile))
+	}
+	p, err := start(ctx, core, args...)
 	if err != nil {
 		return nil, err
 	}
+	p.gently = s.profile
 	g := &gateway{process: p}
 	line, err := p.await(`"serving",`)
 	if err == nil {

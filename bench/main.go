@@ -8,6 +8,11 @@
 //
 //	go run ./bench              all runs
 //	go run ./bench hot redis    some of them
+//
+// The compiler lays out the gateway by gateway/default.pgo, which says where its
+// time goes. To make it anew:
+//
+//	go run ./bench -profile gateway/default.pgo cold cold-sm2 hot from-redis batch
 package main
 
 import (
@@ -60,6 +65,7 @@ type options struct {
 	duration time.Duration // of a round
 	corpus   int           // credentials that a round of new ones can use up
 	gateway  string        // a gateway's binary instead of a fresh build
+	profile  string        // file for where the gateways' time went; "": it is not looked at
 }
 
 // A bench is what all runs share.
@@ -79,6 +85,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 2*time.Second, "length of a round")
 	flag.IntVar(&o.corpus, "corpus", 30_000, "different credentials of a corpus; a round must not use up more")
 	flag.StringVar(&o.gateway, "gateway", "", "binary of the gateway; built if empty")
+	flag.StringVar(&o.profile, "profile", "", "file for a CPU profile of all measured gateways together, which costs them a few per cent")
 	flag.Usage = usage
 	flag.Parse()
 	chosen, err := choose(flag.Args())
@@ -165,6 +172,11 @@ func all(ctx context.Context, o options, chosen []run) error {
 		if err != nil {
 			fmt.Println("  failed:", err)
 			failed = append(failed, r.name)
+		}
+	}
+	if b.profile != "" {
+		if err := b.merge(); err != nil {
+			return err
 		}
 	}
 	if len(failed) > 0 {

@@ -29,6 +29,7 @@ type process struct {
 	cmd    *exec.Cmd
 	output *lines
 	gone   chan struct{} // closed when it has ended
+	gently bool          // it has something to write at its end
 }
 
 // start starts a program, on one core where that is named: then with one
@@ -69,6 +70,10 @@ func (p *process) await(mark string) (string, error) {
 
 // kill ends the process at once and waits for its end.
 func (p *process) kill() {
+	if p.gently {
+		_ = p.end() // what it wrote, or did not, is seen later
+		return
+	}
 	p.cmd.Process.Kill()
 	<-p.gone
 }
@@ -79,6 +84,7 @@ func (p *process) end() error {
 	select {
 	case <-p.gone:
 	case <-time.After(patience + 10*time.Second):
+		p.gently = false
 		p.kill()
 		return errors.New("it did not end when told to")
 	}

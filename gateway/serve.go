@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,7 +45,7 @@ const (
 )
 
 func newServeCommand() *cobra.Command {
-	var file string
+	var file, profile string
 	cmd := &cobra.Command{
 		Use:     "serve --config FILE",
 		Short:   "Run the gateway until SIGTERM or SIGINT, then drain",
@@ -56,12 +57,31 @@ func newServeCommand() *cobra.Command {
 				return err
 			}
 			log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-			return serve(cmd.Context(), cfg, log, plainAPI, func(*server) {})
+			if profile == "" {
+				return serve(cmd.Context(), cfg, log, plainAPI, func(*server) {})
+			}
+			return profiled(profile, func() error {
+				return serve(cmd.Context(), cfg, log, plainAPI, func(*server) {})
+			})
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (required)")
+	cmd.Flags().StringVar(&profile, "cpu-profile", "", "file for a CPU profile from start to end, for go tool pprof")
 	cmd.MarkFlagRequired("config")
 	return cmd
+}
+
+// profiled writes to a file where the processor's time went while f ran.
+func profiled(file string, f func() error) error {
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err = pprof.StartCPUProfile(out); err == nil {
+		err = f()
+		pprof.StopCPUProfile()
+	}
+	return errors.Join(err, out.Close())
 }
 
 // A server is a gateway with its two listeners open.
