@@ -67,9 +67,10 @@ const (
 	maxRetry   = 30 * time.Second
 	memory     = 0.9 // of the last second's traffic, kept from one interval to the next
 
-	hearEvery = 500 * time.Microsecond
-	alone     = 10 // intervals without a hall or a bank
-	calmed    = 10 // intervals after which a crowd is over
+	hearEvery   = 2 * time.Millisecond   // by those who work, for those who will be refused
+	breathEvery = 500 * time.Microsecond // by batches, for halls
+	alone       = 10                     // intervals without a hall or a bank
+	calmed      = 10                     // intervals after which a crowd is over
 )
 
 // ErrRefused is every refusal by a Gate.
@@ -127,7 +128,7 @@ type Gate struct {
 
 	born    time.Time
 	company atomic.Bool            // a hall or a bank came within the last second
-	due     atomic.Int64           // when the network is to be heard next, nanoseconds since born
+	heard   atomic.Int64           // when the network was last heard, nanoseconds since born
 	hear    atomic.Pointer[func()] // has it heard; nil unless Run runs
 
 	// mu guards line. It is held only to add to it or take from it.

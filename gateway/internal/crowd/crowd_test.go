@@ -363,6 +363,75 @@ func TestCores(t *testing.T) {
 	})
 }
 
+// Whoever gets a core has the network heard first, when the cores are busy and
+// it was not for a while. Nobody else begins to work meanwhile, and what it took
+// is worked before the next time.
+func TestHearsWhenBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := crowd.New(crowd.Options{Cores: 1, Places: 100})
+		heard, began := 0, make(chan *crowd.Ticket, 1)
+		takes := time.Duration(0)
+		g.Hear(func() { heard++; time.Sleep(takes) })
+		work := func(d time.Duration) {
+			t.Helper()
+			ticket, err := g.Enter(crowd.Hall, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(d)
+			ticket.Leave()
+		}
+		expect := func(n int, when string) {
+			t.Helper()
+			if heard != n {
+				t.Fatalf("heard %d times, want %d: %s", heard, n, when)
+			}
+		}
+		work(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
+		g.Tick()
+		work(51 * time.Millisecond)
+		expect(0, "half of the core is idle")
+		g.Tick()
+		work(time.Millisecond)
+		expect(1, "it is busy")
+		work(time.Millisecond)
+		expect(1, "just heard")
+		takes = 30 * time.Millisecond
+		go func() {
+			time.Sleep(10 * time.Millisecond)
+			ticket, err := g.Enter(crowd.Hall, 1)
+			if err != nil {
+				t.Error(err)
+			}
+			began <- ticket
+		}()
+		time.Sleep(5 * time.Millisecond)
+		ticket, err := g.Enter(crowd.Hall, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(2, "after a while")
+		synctest.Wait()
+		if len(began) != 0 {
+			t.Error("somebody began to work while the network was heard")
+		}
+		ticket.Leave()
+		(<-began).Leave()
+		work(20 * time.Millisecond)
+		expect(2, "what hearing took is not yet worked")
+		work(20 * time.Millisecond)
+		work(time.Millisecond)
+		expect(3, "now it is")
+		for range 11 {
+			g.Tick()
+		}
+		time.Sleep(time.Second)
+		work(time.Millisecond)
+		expect(3, "it is calm again")
+	})
+}
+
 // Out of the quiet a burst is let in; when it goes on, as few as otherwise, and
 // after it as many as before.
 func TestBurst(t *testing.T) {

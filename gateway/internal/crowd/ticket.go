@@ -38,7 +38,7 @@ func (t *Ticket) start() {
 		}
 		t.core = true
 		if g.busy.Load() {
-			g.listen()
+			g.listen(hearEvery)
 		}
 		t.began = time.Since(g.born)
 	}
@@ -55,18 +55,18 @@ func (t *Ticket) rest() {
 	}
 }
 
-// listen has the network heard, if it was not within the last half millisecond:
-// all who have arrived come as far as the gate. Who listens keeps his core, so
-// none of them begins to work; and what listening took is worked at least before
-// the next time, so that a crowd which never stops leaves half of the time.
-func (g *Gate) listen() {
-	hear, now, due := g.hear.Load(), time.Since(g.born), g.due.Load()
-	if hear == nil || int64(now) < due || !g.due.CompareAndSwap(due, math.MaxInt64) {
+// listen has the network heard, if it was not for a while: all who have arrived
+// come as far as the gate. Who listens keeps his core, so none of them begins to
+// work; and what listening took is worked at least before the next time, so that
+// a crowd which never stops leaves half of the time.
+func (g *Gate) listen(every time.Duration) {
+	hear, now, last := g.hear.Load(), time.Since(g.born), g.heard.Load()
+	if hear == nil || int64(now)-last < int64(every) || !g.heard.CompareAndSwap(last, math.MaxInt64) {
 		return
 	}
 	(*hear)()
 	end := time.Since(g.born)
-	g.due.Store(int64(end + max(hearEvery, end-now)))
+	g.heard.Store(int64(end + max(0, end-now-every)))
 }
 
 // Correct says what the work really costs, once that is known.
@@ -126,7 +126,7 @@ func (t *Ticket) breathe() {
 	}
 	t.rest()
 	g.working.Add(-t.cost)
-	g.listen()
+	g.listen(breathEvery)
 	runtime.Gosched()
 	g.working.Add(t.cost)
 }
