@@ -53,8 +53,11 @@ type Options struct {
 
 // The times of a keeper, besides those of contract §4.
 const (
+	// A list that could not be had is fetched again after 5, 10, 20, 20 … s:
+	// one request, and until it succeeds all who need the list are told that it
+	// could not be checked.
 	firstRetry = 5 * time.Second
-	lastRetry  = time.Minute
+	lastRetry  = 20 * time.Second
 	// fetchTime bounds a flight, from waiting for its turn to the last check.
 	fetchTime = 15 * time.Second
 	// storeTime bounds the wait for the store, which is only a short cut.
