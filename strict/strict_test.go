@@ -1,12 +1,15 @@
 package strict_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -255,3 +258,30 @@ func BenchmarkParse(b *testing.B) {
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// Every byte is looked at, wherever it stands in a string.
+func TestEveryByteOfAString(t *testing.T) {
+	for length := range 20 {
+		for at := range length {
+			for c := range 256 {
+				text := bytes.Repeat([]byte{'a'}, length)
+				text[at] = byte(c)
+				_, err := strict.Parse(slices.Concat([]byte{'"'}, text, []byte{'"'}))
+				good := c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf
+				if (err == nil) != good {
+					t.Fatalf("byte %#x at %d of %d: %v", c, at, length, err)
+				}
+			}
+		}
+		for _, special := range []string{"é", "照", "😀", `\"`, `\\`, `\u7167`} {
+			for at := range length + 1 {
+				text := strings.Repeat("a", at) + special + strings.Repeat("z", length-at)
+				v, err := strict.Parse([]byte(`"` + text + `"`))
+				want := strings.NewReplacer(`\"`, `"`, `\\`, `\`, `\u7167`, "照").Replace(text)
+				if got, _ := v.Text(); err != nil || got != want {
+					t.Fatalf("%q reads as %q, %v", text, got, err)
+				}
+			}
+		}
+	}
+}
