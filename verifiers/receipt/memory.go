@@ -14,7 +14,8 @@ type content struct {
 	audience string
 	outcome  verifiers.Outcome
 	code     verifiers.Code
-	checks   [checkCount]verifiers.Checked
+	results  [checkCount]verifiers.Result
+	codes    string // of the checks that have one; most verdicts have none
 	uniscid  string
 	issuer   keys.Issuer
 	key      keys.Thumbprint
@@ -26,8 +27,14 @@ type content struct {
 func contentOf(r *verifiers.Response, audience string) content {
 	v := &r.Verdict
 	c := content{
-		digest: r.Digest, audience: audience, outcome: v.Outcome, code: v.Code, checks: v.Checks,
+		digest: r.Digest, audience: audience, outcome: v.Outcome, code: v.Code,
 		key: v.Key, ends: v.ValidUntil.Unix(), version: v.TrustVersion,
+	}
+	for i := range v.Checks {
+		c.results[i] = v.Checks[i].Result
+		if code := v.Checks[i].Code; code != "" {
+			c.codes += string([]byte{0, byte(i)}) + string(code)
+		}
 	}
 	if v.Authority != nil {
 		c.issuer = v.Authority.Issuer
