@@ -1,7 +1,10 @@
 package licence_test
 
 import (
+	"strings"
 	"testing"
+
+	"golang.org/x/text/unicode/norm"
 
 	"tongyan/verifiers/licence"
 )
@@ -43,6 +46,55 @@ func TestSameText(t *testing.T) {
 			t.Errorf("%s, turned round: %t", name, got)
 		}
 	}
+}
+
+// Nobody makes us fold megabytes to learn that they are no company's name.
+func TestSameTextFoldsNothingFarTooLong(t *testing.T) {
+	long, short := strings.Repeat("\ufdfa", 1<<10), "晴川"
+	for _, pair := range [][2]string{{long, short}, {short, long}, {long, ""}, {"", long}} {
+		n := testing.AllocsPerRun(10, func() {
+			if licence.SameText(pair[0], pair[1]) {
+				t.Error("the same")
+			}
+		})
+		if n != 0 {
+			t.Errorf("%v allocations for %d and %d bytes", n, len(pair[0]), len(pair[1]))
+		}
+	}
+}
+
+// However much folding stretches or shrinks a character, it stays the same text.
+func TestSameTextOfEveryCharacter(t *testing.T) {
+	for r := rune(0x80); r <= 0x10ffff; r++ {
+		if 0xd800 <= r && r <= 0xdfff {
+			continue
+		}
+		s := strings.Repeat(string(r), 3)
+		for _, form := range []norm.Form{norm.NFKC, norm.NFKD} {
+			if other := form.String(s); !licence.SameText(s, other) {
+				t.Fatalf("%U is not the same as its normal form of %d bytes", r, len(other))
+			}
+		}
+	}
+	// The most that can be between two spellings: from what shrinks to what stretches.
+	stretched := strings.Repeat("\ufdfa", 3)
+	var b strings.Builder
+	for _, r := range norm.NFKC.String(stretched) {
+		b.WriteRune(widest(r))
+	}
+	if wide := b.String(); !licence.SameText(stretched, wide) {
+		t.Errorf("%d and %d bytes are not the same", len(stretched), len(wide))
+	}
+}
+
+// widest returns the mathematical letter that folds to r alone, four bytes long, or r.
+func widest(r rune) rune {
+	for c := rune(0x1d400); c < 0x1ef00; c++ {
+		if norm.NFKC.String(string(c)) == string(r) {
+			return c
+		}
+	}
+	return r
 }
 
 func BenchmarkSameText(b *testing.B) {
