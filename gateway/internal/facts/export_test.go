@@ -129,3 +129,6 @@ func (c *Cache) VaultNames(name string) (hash, field, lock string) {
 	hash, field = c.shared.vaultNames(name)
 	return hash, field, c.shared.seal.name(KindLock, []byte(name))
 }
+
+// Replies follows a stream of replies of Redis.
+func Replies() func([]byte) error { return new(replies).pass }

@@ -129,7 +129,7 @@ func dial(o *RedisOptions, socket time.Duration) redis.UniversalClient {
 		Password:         o.Password,
 		SentinelPassword: o.SentinelPassword,
 		DB:               o.DB,
-		TLSConfig:        o.TLS,
+		Dialer:           dialer(o, socket),
 
 		// A request is not worth a second try, which would double its wait.
 		MaxRetries:            -1,
