@@ -179,6 +179,24 @@ func TestKeyOfAnotherType(t *testing.T) {
 	}
 }
 
+// A list in a value's place is one more value that does not open: the metric says
+// so, and the next answer stands there again.
+func TestKeyOfAnotherTypeIsReplaced(t *testing.T) {
+	s := store(t)
+	ctx := context.Background()
+	s.client.Del(ctx, s.finding, s.standing)
+	s.client.RPush(ctx, s.finding, "x")
+	s.client.RPush(ctx, s.standing, "x")
+	s.refused(t, "of another type", true, true)
+	c := open(t, s.options)
+	c.KeepFinding(s.digest, someFinding(s.digest))
+	c.KeepStanding(standingAt(s.key, time.Now()))
+	for _, name := range []string{s.finding, s.standing} {
+		eventually(t, "it is replaced", func() bool { return s.client.Type(ctx, name).Val() == "string" })
+	}
+	s.refused(t, "replaced", false, false)
+}
+
 // Whoever writes to Redis can put back an older standing. It passes for what it
 // is, never for a newer one, and never takes its place in memory.
 func TestOlderStandingPutBack(t *testing.T) {

@@ -145,6 +145,9 @@ func (a *answers) tell(q *question, batch error) {
 			return nil
 		}
 		value, err := c.Bytes()
+		if redis.HasErrorPrefix(err, "WRONGTYPE") {
+			return []byte{} // somebody put it there: it does not open, like any other
+		}
 		if err != nil && !errors.Is(err, redis.Nil) {
 			q.err = err
 		}

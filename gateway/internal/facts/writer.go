@@ -129,9 +129,10 @@ func (s *shared) writeRest(queue <-chan *write, batch []*write) {
 }
 
 // standingScript keeps the newer of two standings. A stamp beyond ARGV[2], our
-// own time and a little, is nobody's: it would keep all later answers out.
+// own time and a little, is nobody's: it would keep all later answers out. So
+// would a value of another type, whose error is no number.
 const standingScript = `
-local old = tonumber(redis.call('GETRANGE', KEYS[1], 0, 15))
+local old = tonumber(redis.pcall('GETRANGE', KEYS[1], 0, 15))
 if old and old > tonumber(ARGV[1]) and old <= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return 1`
