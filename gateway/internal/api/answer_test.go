@@ -188,6 +188,8 @@ func TestCacheStatus(t *testing.T) {
 		{"no-cache", "no-cache", "1", 0, "tongyan; fwd=request"},
 		{"stale", "max-age=60, stale-if-error=600", "down", 100 * time.Second, "tongyan; hit; ttl=-40"},
 		{"only-if-cached", "only-if-cached", "down", 0, "tongyan; hit; ttl=200"},
+		{"stale for half a second", "max-age=100, stale-if-error=600", "down", 500 * time.Millisecond, "tongyan; hit; ttl=-1"},
+		{"stale at once", "no-cache, stale-if-error=600", "down", 0, "tongyan; hit; ttl=-101"},
 		{"refused", "no-cache", "down", 0, ""},
 	} {
 		r.pass(tt.pass)

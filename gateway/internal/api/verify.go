@@ -145,8 +145,8 @@ func cacheStatus(v *verifiers.Verdict, b verifiers.Bounds) string {
 		}
 		return "tongyan; fwd=miss"
 	case verifiers.Stale:
-		// SPEC: RFC 9211 §2.5 a negative ttl is "the response is stale".
-		return "tongyan; hit; ttl=-" + strconv.FormatInt(int64((v.Age-b.MaxAge)/time.Second), 10)
+		// SPEC: RFC 9211 §2.5 a negative ttl is "the response is stale"; 0 is not.
+		return "tongyan; hit; ttl=-" + strconv.FormatInt(max(1, wholeSeconds(v.Age-b.MaxAge)), 10)
 	}
 	return "tongyan; hit; ttl=" + strconv.FormatInt(int64((b.MaxAge-v.Age)/time.Second), 10)
 }
