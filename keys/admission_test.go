@@ -191,6 +191,7 @@ func TestAdmission(t *testing.T) {
 
 		"symmetric":         {object{"kty": "oct", "k": "c2VjcmV0"}, private},
 		"symmetric, bare":   {object{"kty": "oct"}, private},
+		"private, ML-DSA":   {object{"kty": "AKP", "alg": "ML-DSA-44", "kid": "a", "pub": "AQ", "priv": "AQ"}, private},
 		"P-256 with d":      {a("P-256", object{"d": "AQ"}), private},
 		"Ed25519 with d":    {a("Ed25519", object{"d": "AQ"}), private},
 		"RSA with p only":   {a("RSA", object{"p": "AQ"}), private},

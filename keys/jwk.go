@@ -52,7 +52,8 @@ func readJWK(v strict.Value) (*Key, error) {
 	if kty == "oct" {
 		return nil, ErrPrivate
 	}
-	for _, name := range [...]string{"d", "k", "p", "q", "dp", "dq", "qi", "oth"} {
+	// "priv" is the private half of a kty that we do not have (AKP: ML-DSA).
+	for _, name := range [...]string{"d", "k", "p", "q", "dp", "dq", "qi", "oth", "priv"} {
 		if v.Get(name).Kind() != strict.Absent {
 			return nil, ErrPrivate
 		}
