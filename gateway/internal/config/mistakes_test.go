@@ -267,6 +267,24 @@ func TestFiveMistakes(t *testing.T) {
 	}
 }
 
+// A mode that is none hides no other mistake in its section.
+func TestMistakesBesideAnUnknownMode(t *testing.T) {
+	dir := folder(t)
+	t.Setenv("ZJ_APP_KEY", "zj-7f3a-secret")
+	path := filepath.Join(dir, "gateway.yaml")
+	text := strings.Replace(base, "mode: files", "names: [no host], acme: { http_port: x }, mode: file", 1)
+	text = strings.Replace(text, "gateway.key", "gone.key", 1)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := config.Load(path)
+	for _, want := range []string{"tls.mode: ", "tls.names[0]: ", "tls.acme.http_port: ", "tls.key_file: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in:\n%v", want, err)
+		}
+	}
+}
+
 func TestLoadNoFile(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(t.TempDir(), "gone.yaml"): "no such file or directory",

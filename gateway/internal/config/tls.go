@@ -92,7 +92,13 @@ func readTLS(v value, withRedis bool) (t TLS) {
 	t.ClientCAFile, t.ClientCAs = o.get("client_ca_file").pool(false)
 
 	if !known {
-		return t // what else belongs here depends on it
+		// What is required depends on the mode; what stands here can be wrong in any.
+		if cert.present() && key.present() {
+			keyPair(cert, key)
+		}
+		readNames(names)
+		readACME(acme, withRedis)
+		return t
 	}
 	if t.Mode == TLSFiles {
 		t.CertFile, t.KeyFile, t.Certificate = keyPair(cert, key)
