@@ -14,6 +14,9 @@ const (
 	// Between looks at whether another gateway has its answer.
 	firstLook = 2 * time.Millisecond
 	lastLook  = 50 * time.Millisecond
+	// maxNobody is how often in a row a lease may be refused that nobody holds: it
+	// may run out or be given back between the two commands of one look.
+	maxNobody = 3
 )
 
 // A grant is a lease that this gateway holds: the right to ask about a licence.
@@ -38,6 +41,7 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 	mine := &grant{name: q.shared.seal.leaseName(q.key), life: q.wait + leaseGrace}
 	end := time.Now().Add(q.wait)
 	var met *lease // the first one we met whose question was still open
+	nobody := 0
 	for pause := firstLook; ; pause = min(pause*3/2, lastLook) {
 		now := time.Now()
 		mine.value = q.shared.seal.seal(mine.name, "", appendLease(nil, lease{began: now, life: mine.life}))
@@ -95,6 +99,11 @@ func (q *inquiry) askTogether(ctx context.Context) (s verifiers.Standing, live b
 			// Its holder's time is up, and it gave nothing back: it died, or its
 			// word was lost. What is left of our time is for asking ourselves.
 			return q.askNow(ctx, nil)
+		}
+		if due != nil {
+			nobody = 0
+		} else if nobody++; nobody == maxNobody {
+			return q.askNow(ctx, nil) // Redis lies, or is none
 		}
 		timer := time.NewTimer(min(pause, rest))
 		select {

@@ -92,6 +92,23 @@ func TestRedisReplaced(t *testing.T) {
 	}
 }
 
+// One that knows of nothing and grants nothing holds nobody up either: there is
+// no answer to wait for where nobody holds the lease.
+func TestRedisThatGrantsNothing(t *testing.T) {
+	cache := open(t, facts.Options{
+		Redis: &facts.RedisOptions{Addrs: []string{replaced(t, "", "$-1\r\n")}, SealKey: sealKey, Patience: testPatience},
+	})
+	defer cache.Close()
+	key := keyOf(someUSCC)
+	r := newRegistry(key)
+	close(r.release)
+	for range 5 {
+		if _, live, err := cache.Standing(context.Background(), key, never, r.ask, time.Second); err != nil || !live {
+			t.Fatalf("live %t, error %v", live, err)
+		}
+	}
+}
+
 // Replies pass however they are cut, and one behind another.
 func TestRepliesPass(t *testing.T) {
 	honest := "+OK\r\n-ERR no\r\n:-5\r\n$-1\r\n*-1\r\n*0\r\n$0\r\n\r\n$3\r\na\n\r\r\n" +
