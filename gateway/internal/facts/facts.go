@@ -216,7 +216,7 @@ func New(o Options) (*Cache, error) {
 	c.alive, c.stop = context.WithCancel(context.Background())
 	if o.Redis != nil {
 		if err := c.openShared(o.Redis); err != nil {
-			c.stop()
+			c.Close() // the memory has a goroutine already
 			return nil, err
 		}
 	}
