@@ -4,11 +4,11 @@ import "os"
 
 // A bell has the network heard. Go asks the system for news from the network
 // when a core has nothing else to do, and otherwise only every 10 ms: beside a
-// batch or in a crowd that keeps all cores busy, who arrives lies unseen that long,
-// and nobody can be refused before he is seen. Who
-// listens has nothing to do until news comes that he sends to himself, and what
-// came before is heard with it. That takes some microseconds. To sleep a moment
-// instead takes a millisecond, the least for which Go waits for news.
+// batch or in a crowd that keeps all cores busy, who arrives lies unseen that
+// long, and nobody can be refused before he is seen. Who listens has nothing to
+// do until news comes that he sends to himself, and what came before is heard
+// with it. That takes some microseconds. To sleep a moment instead takes a
+// millisecond, the least for which Go waits for news.
 type bell struct {
 	read, write *os.File
 	pull        chan struct{}
