@@ -265,30 +265,38 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
+// A sender writes its body piece by piece, until it is closed.
+type sender struct {
+	*io.PipeWriter
+	answer chan *httptest.ResponseRecorder
+}
+
+// send begins to POST a body to a page.
+func (r *rig) send(page, media string) *sender {
+	body, in := io.Pipe()
+	s := &sender{in, make(chan *httptest.ResponseRecorder, 1)}
+	q := request("POST", page, "", "Content-Type: "+media)
+	q.Body, q.ContentLength = body, -1
+	go func() {
+		w := httptest.NewRecorder()
+		r.api.ServeHTTP(timed{w}, q)
+		body.Close() // as a server does
+		s.answer <- w
+	}()
+	return s
+}
+
 // Who sends slowly holds no place in flight; all who do together hold no more
 // memory than those in flight may.
 func TestSlowBodies(t *testing.T) {
 	r := newRig(t, func(o *api.Options) { o.MaxInFlight = 1 })
-	type sender struct {
-		*io.PipeWriter
-		answer chan *httptest.ResponseRecorder
-	}
-	slow := func(begins string) sender {
-		body, in := io.Pipe()
-		s := sender{in, make(chan *httptest.ResponseRecorder, 1)}
-		q := request("POST", "/v1/verify", "", "Content-Type: application/jwt")
-		q.Body, q.ContentLength = body, -1
-		go func() {
-			w := httptest.NewRecorder()
-			r.api.ServeHTTP(w, q)
-			body.Close() // as a server does
-			s.answer <- w
-		}()
-		in.Write([]byte(begins))
+	slow := func(begins string) *sender {
+		s := r.send("/v1/verify", "application/jwt")
+		s.Write([]byte(begins))
 		return s
 	}
 	good := r.world.Good()
-	var senders []sender
+	var senders []*sender
 	for range 3 {
 		senders = append(senders, slow(good[:100]))
 	}
@@ -317,34 +325,20 @@ func TestSlowBodies(t *testing.T) {
 // Batches, which last, leave half of the places to others.
 func TestBatchesInFlight(t *testing.T) {
 	r := newRig(t, func(o *api.Options) { o.MaxInFlight = 2 })
-	begin := func() (in *io.PipeWriter, answer chan *httptest.ResponseRecorder) {
-		body, in := io.Pipe()
-		answer = make(chan *httptest.ResponseRecorder, 1)
-		q := request("POST", "/v1/verify/batch", "", "Content-Type: application/x-ndjson")
-		q.Body = body
-		go func() {
-			w := httptest.NewRecorder()
-			r.api.ServeHTTP(timed{w}, q)
-			body.Close()
-			answer <- w
-		}()
-		return in, answer
-	}
-	line := `{"credential":"` + r.world.Good() + `"}` + "\n"
-	in, first := begin()
-	io.WriteString(in, line)
-	_, second := begin()
-	refused(t, <-second, 503, api.Overloaded)
+	begin := func() *sender { return r.send("/v1/verify/batch", "application/x-ndjson") }
+	first := begin()
+	io.WriteString(first, `{"credential":"`+r.world.Good()+`"}`+"\n")
+	refused(t, <-begin().answer, 503, api.Overloaded)
 	if w := r.post(r.world.Good()); w.Code != 200 {
 		t.Errorf("beside a batch: %d", w.Code)
 	}
-	in.Close()
-	if w := <-first; !strings.Contains(w.Body.String(), `"VALID"`) {
+	first.Close()
+	if w := <-first.answer; !strings.Contains(w.Body.String(), `"VALID"`) {
 		t.Errorf("the batch: %d %s", w.Code, w.Body)
 	}
-	in, third := begin()
-	in.Close()
-	if w := <-third; w.Code != 200 {
+	third := begin()
+	third.Close()
+	if w := <-third.answer; w.Code != 200 {
 		t.Errorf("its place was not given back: %d", w.Code)
 	}
 }
