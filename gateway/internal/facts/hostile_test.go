@@ -156,13 +156,18 @@ func TestAnotherSealKeyOpensNothing(t *testing.T) {
 	}
 }
 
+// listsInstead puts lists where the values stand.
+func (s *stored) listsInstead(ctx context.Context) {
+	for _, name := range []string{s.finding, s.standing} {
+		s.client.Del(ctx, name)
+		s.client.RPush(ctx, name, "x")
+	}
+}
+
 // A key of another type makes for an error from Redis, not for an outage.
 func TestKeyOfAnotherType(t *testing.T) {
-	s := store(t)
-	ctx := context.Background()
-	s.client.Del(ctx, s.finding, s.standing)
-	s.client.RPush(ctx, s.finding, "x")
-	s.client.RPush(ctx, s.standing, "x")
+	s, ctx := store(t), context.Background()
+	s.listsInstead(ctx)
 	c := open(t, s.options)
 	r := newRegistry(s.key)
 	close(r.release)
@@ -182,11 +187,8 @@ func TestKeyOfAnotherType(t *testing.T) {
 // A list in a value's place is one more value that does not open: the metric says
 // so, and the next answer stands there again.
 func TestKeyOfAnotherTypeIsReplaced(t *testing.T) {
-	s := store(t)
-	ctx := context.Background()
-	s.client.Del(ctx, s.finding, s.standing)
-	s.client.RPush(ctx, s.finding, "x")
-	s.client.RPush(ctx, s.standing, "x")
+	s, ctx := store(t), context.Background()
+	s.listsInstead(ctx)
 	s.refused(t, "of another type", true, true)
 	c := open(t, s.options)
 	c.KeepFinding(s.digest, someFinding(s.digest))
