@@ -128,7 +128,7 @@ type Gate struct {
 
 	born    time.Time
 	company atomic.Bool            // a hall or a bank came within the last second
-	heard   atomic.Int64           // when the network was last heard, nanoseconds since born
+	heard   atomic.Int64           // when the network was last heard, nanoseconds since born; see listen
 	hear    atomic.Pointer[func()] // has it heard; nil unless Run runs
 
 	// mu guards line. It is held only to add to it or take from it.

@@ -58,7 +58,8 @@ func (t *Ticket) rest() {
 // listen has the network heard, if it was not for a while: all who have arrived
 // come as far as the gate. Who listens keeps his core, so none of them begins to
 // work; and what listening took is worked at least before the next time, so that
-// a crowd which never stops leaves half of the time.
+// a crowd which never stops leaves half of the time: heard lies that much ahead.
+// While somebody listens it lies beyond all time, and nobody else does.
 func (g *Gate) listen(every time.Duration) {
 	hear, now, last := g.hear.Load(), time.Since(g.born), g.heard.Load()
 	if hear == nil || int64(now)-last < int64(every) || !g.heard.CompareAndSwap(last, math.MaxInt64) {
