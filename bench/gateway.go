@@ -26,7 +26,7 @@ type site struct {
 	key     string // bearer key of the one relying party
 	redis   string // its address; "" where the gateways have none
 	binary  string
-	profile bool // the gateways write CPU profiles into dir
+	profile bool // the measured gateways write CPU profiles beside dir
 	started int  // gateways so far
 }
 
@@ -106,14 +106,15 @@ func (s *site) launch(ctx context.Context, core, registry string, more setup) (*
 		return nil, err
 	}
 	args := []string{s.binary, "serve", "--config", file}
-	if s.profile && core == serverCore {
+	profiled := s.profile && core == serverCore
+	if profiled {
 		args = append(args, "--cpu-profile", fmt.Sprintf("%s-%d%s", s.dir, s.started, cpuProfile))
 	}
 	p, err := start(ctx, core, args...)
 	if err != nil {
 		return nil, err
 	}
-	p.gently = s.profile
+	p.gently = profiled
 	g := &gateway{process: p}
 	line, err := p.await(`"serving",`)
 	if err == nil {

@@ -84,8 +84,8 @@ func (p *process) end() error {
 	select {
 	case <-p.gone:
 	case <-time.After(patience + 10*time.Second):
-		p.gently = false
-		p.kill()
+		p.cmd.Process.Kill()
+		<-p.gone
 		return errors.New("it did not end when told to")
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,8 +14,11 @@ const cpuProfile = ".cpu.pprof"
 // merge writes one profile out of those of all gateways.
 func (b *bench) merge() error {
 	all, err := filepath.Glob(filepath.Join(b.dir, "*"+cpuProfile))
-	if err != nil || len(all) == 0 {
-		return fmt.Errorf("no gateway wrote a profile: %v", err)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return errors.New("none of these runs has a gateway that writes a profile")
 	}
 	merged, err := exec.Command("go", append([]string{"tool", "pprof", "-proto"}, all...)...).Output()
 	if err != nil {

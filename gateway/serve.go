@@ -57,12 +57,11 @@ func newServeCommand() *cobra.Command {
 				return err
 			}
 			log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-			if profile == "" {
-				return serve(cmd.Context(), cfg, log, plainAPI, func(*server) {})
+			run := func() error { return serve(cmd.Context(), cfg, log, plainAPI, func(*server) {}) }
+			if profile != "" {
+				return profiled(profile, run)
 			}
-			return profiled(profile, func() error {
-				return serve(cmd.Context(), cfg, log, plainAPI, func(*server) {})
-			})
+			return run()
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (required)")
